@@ -1,0 +1,78 @@
+// http/message.h: requests and answers as the rest of the project sees them; no parser type leaks out of http/.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/async.h"
+
+namespace parvis::http {
+
+// Names compare without case; order and repeats are kept.
+class Headers {
+ public:
+  void add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
+  void set(std::string_view name, std::string value);
+  void erase(std::string_view name);
+  std::optional<std::string_view> find(std::string_view name) const;  // the first
+  std::string_view get(std::string_view name) const { return find(name).value_or(std::string_view{}); }
+  std::vector<std::string_view> all(std::string_view name) const;
+  auto begin() const { return fields_.begin(); }
+  auto end() const { return fields_.end(); }
+  std::size_t size() const { return fields_.size(); }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> fields_;
+};
+
+// A body read piece by piece. nullopt: the end. Throws BodyError when the peer breaks off or breaks a limit.
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+  virtual awaitable<std::optional<std::string>> read() = 0;
+};
+// A body written piece by piece. write() returns when the peer has taken enough for the next piece.
+class ByteSink {
+ public:
+  virtual ~ByteSink() = default;
+  virtual awaitable<> write(std::string bytes) = 0;
+};
+
+struct Request {
+  std::string method;           // upper case
+  std::string target;           // as sent: /path?query, not decoded
+  std::string_view path() const;   // of target, not decoded
+  std::string_view query() const;  // of target, without '?', not decoded
+  std::string host;             // the Host header, lower case, with its port if it had one
+  Headers headers;
+  std::string body;             // whole, up to the site's buffer limit; empty when `stream` is set
+  std::shared_ptr<ByteSource> stream;  // set instead of body when the site asked for streaming
+  std::string remote_address;   // without the port
+  std::uint16_t local_port = 0;
+  bool tls = false;
+};
+
+struct Response {
+  unsigned status = 200;
+  Headers headers;              // Content-Length, Date and Connection are the server's business
+  std::string body;
+  // Set instead of body: called once with the open answer; returns when the body is complete.
+  std::function<awaitable<>(ByteSink&)> stream;
+};
+
+// "Not Found" for 404; "Unknown" for numbers it does not know.
+std::string_view reason_phrase(unsigned status);
+// Percent-decoding; nullopt for a malformed escape. `plus_is_space` for query strings and forms.
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
+// RFC 3986 unreserved characters stay; '/' stays when `keep_slash`.
+std::string percent_encode(std::string_view text, bool keep_slash = false);
+// Decoded name/value pairs in order; a malformed escape stays as sent.
+std::vector<std::pair<std::string, std::string>> parse_query(std::string_view query);
+
+}  // namespace parvis::http

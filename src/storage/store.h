@@ -1,0 +1,117 @@
+// storage/store.h: the only door to durable state: ordered keys, snapshot reads, one kind of write.
+//
+// Keys and values are byte strings; keys order as unsigned bytes. Limits of one commit: kCommitBytesMax, kCommitKeysMax.
+// Every method is thread-safe and resumes its caller on the caller's own executor.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/async.h"
+
+namespace parvis::storage {
+
+inline constexpr std::size_t kCommitBytesMax = 32u << 20;
+inline constexpr std::size_t kCommitKeysMax = 5000;
+
+// Order of a commit. Every commit has its own; later commits have larger ones.
+using Stamp = std::uint64_t;
+// The stamp of the commit that wrote a value.
+using Version = Stamp;
+
+struct Entry {
+  std::string key;
+  std::string value;
+  Version version = 0;
+};
+
+struct Value {
+  std::string bytes;
+  Version version = 0;
+};
+
+// The key must carry exactly this version; nullopt: the key must be absent.
+struct Check {
+  std::string key;
+  std::optional<Version> version;
+};
+// No commit after `as_of` may have written any key in [begin, end).
+struct RangeGuard {
+  std::string begin, end;
+  Stamp as_of = 0;
+};
+struct Put {
+  std::string key, value;
+};
+
+struct Commit {
+  std::vector<Check> checks;
+  std::vector<RangeGuard> guards;
+  std::vector<Put> puts;
+  std::vector<std::string> deletes;
+
+  Commit& check(std::string key, std::optional<Version> version);
+  Commit& put(std::string key, std::string value);
+  Commit& erase(std::string key);
+};
+
+enum class StoreErrc {
+  kConflict,        // a check or guard failed; nothing was written
+  kUnknownOutcome,  // it may or may not have been written; read and retry
+  kTooLarge,        // over kCommitBytesMax or kCommitKeysMax
+  kBusy,            // the queue of waiting commits is full
+  kCorruption,      // bytes on disk are not what was written
+  kStopping,
+};
+std::string_view to_string(StoreErrc);
+
+struct StoreError {
+  StoreErrc code;
+  std::string detail;
+  std::string key;  // of the failed check, for kConflict
+};
+
+struct ScanOptions {
+  std::string begin;        // inclusive
+  std::string end;          // exclusive; empty: no bound
+  bool reverse = false;     // from end to begin
+  std::size_t limit = 1000; // entries
+  std::size_t bytes_max = 1u << 20;  // stops after the entry that passes it
+};
+struct ScanPage {
+  std::vector<Entry> entries;
+  bool more = false;  // entries remain in the range
+};
+
+// A consistent view of all commits up to stamp(). Reads never show state that could still be lost by a crash
+// (with sync always). Cheap; hold it briefly (it pins old versions).
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  virtual Stamp stamp() const = 0;
+  virtual awaitable<std::optional<Value>> get(std::string_view key) = 0;  // `key` outlives the call
+  virtual awaitable<std::vector<std::optional<Value>>> multi_get(std::vector<std::string> keys) = 0;
+  virtual awaitable<ScanPage> scan(ScanOptions options) = 0;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  virtual std::shared_ptr<Snapshot> snapshot() = 0;
+  // Returns when the commit is durable (sync always) or ordered and in the log (relaxed).
+  virtual awaitable<std::expected<Stamp, StoreError>> commit(Commit commit) = 0;
+  // The point below which no further commit can appear.
+  virtual Stamp stable_stamp() const = 0;
+  // Bytes in the store, for the meter and the health page; an estimate.
+  virtual std::uint64_t size_bytes() const = 0;
+};
+
+// The smallest key greater than every key that begins with `prefix` ("" when there is none).
+std::string prefix_end(std::string_view prefix);
+
+}  // namespace parvis::storage
