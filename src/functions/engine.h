@@ -1,0 +1,103 @@
+// functions/engine.h: runs function code in worker processes. Knows nothing of HTTP or AWS shapes.
+//
+// One worker serves one call at a time and one function version for its whole life. Calls that find no free worker
+// start one (up to the function's and the engine's limits) or wait; past `queue_max` waiting calls: kThrottled.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "core/async.h"
+#include "core/clock.h"
+#include "core/entropy.h"
+
+namespace parvis::functions {
+
+// What one function version runs. Equal `key` means equal contents: workers are kept per key.
+struct FunctionSpec {
+  std::string key;          // unique per function version and configuration, e.g. ARN + revision id
+  std::string name;         // for logs
+  std::string runtime;      // "nodejs22.x"
+  std::string handler;      // "index.handler"
+  std::string code_dir;     // unpacked bundle, read-only
+  std::map<std::string, std::string> environment;  // the complete environment of the worker, nothing is added but the engine's own
+  unsigned memory_mb = 128;
+  std::chrono::milliseconds timeout{3000};
+  unsigned concurrency_max = 1000;
+};
+
+struct Invocation {
+  std::string request_id;
+  std::string payload;           // JSON
+  std::string trace_header;      // X-Amzn-Trace-Id
+  std::string function_arn;      // as invoked
+  std::string client_context;    // JSON, may be empty
+};
+
+enum class Outcome { kOk, kFunctionError, kTimedOut, kCrashed, kThrottled, kInitError };
+
+struct InvocationResult {
+  Outcome outcome = Outcome::kOk;
+  std::string payload;       // the answer, or {"errorMessage":…,"errorType":…,"trace":[…]} as Lambda gives it
+  std::string log;           // what the function printed during this call, with START, END and REPORT lines
+  bool cold = false;
+  std::chrono::microseconds init{0}, duration{0};
+  std::uint64_t memory_peak_bytes = 0;
+};
+
+struct EngineOptions {
+  std::string node_path;            // resolved interpreter
+  std::string node_sdk_dir;         // node_modules folder with the AWS SDK v3, may be empty
+  std::string scratch_dir;          // for sockets and private /tmp folders
+  unsigned workers_max = 64;
+  unsigned prebooted = 2;           // kept ready per runtime once a function of it is known
+  unsigned queue_max = 1000;        // waiting calls per function
+  std::chrono::milliseconds idle_timeout{300'000};
+  // Each line as it is printed, for the live log: request id, function name, line.
+  std::function<void(const std::string&, const std::string&, const std::string&)> on_log_line;
+};
+
+class Engine {
+ public:
+  // `context` runs all of the engine's own work; invoke() may be called from any executor.
+  Engine(asio::io_context& context, const Clock& clock, Entropy& entropy, EngineOptions options);
+  ~Engine();
+  // Boots workers for the runtime and, with `load`, loads one environment of this function in the background.
+  void prepare(FunctionSpec spec, bool load);
+  awaitable<InvocationResult> invoke(std::shared_ptr<const FunctionSpec> spec, Invocation invocation);
+  // No further calls take workers of this key; idle ones end, busy ones end after their call.
+  void retire(const std::string& key);
+  void stop();  // ends every worker process
+  struct Stats { unsigned workers = 0, busy = 0, waiting = 0; std::uint64_t invocations = 0, cold_starts = 0; };
+  Stats stats() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+// Bundles TypeScript or JavaScript with esbuild's native binary. Ran on a worker thread by the caller's executor.
+struct BundleOptions {
+  std::string esbuild_path;
+  std::string source_dir;                 // CodeUri
+  std::vector<std::string> entry_points;  // relative to source_dir
+  std::string out_dir;
+  std::string target = "es2022";
+  std::string format = "cjs";             // or "esm"
+  bool minify = false, sourcemap = true;
+  std::vector<std::string> external, main_fields, loader, define;
+};
+struct BundleResult {
+  bool ok = false;
+  std::string errors;  // file:line: what is wrong, as esbuild prints it
+  std::vector<std::string> inputs;  // absolute paths of every source that went in, for watching
+};
+BundleResult bundle(const BundleOptions& options);  // blocking: call it from a pool
+
+}  // namespace parvis::functions
