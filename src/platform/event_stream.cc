@@ -1,0 +1,86 @@
+#include "platform/event_stream.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+
+#include "core/time_format.h"
+
+namespace parvis::platform {
+
+awaitable<std::optional<std::string>> EventSubscription::next(std::chrono::milliseconds wait) {
+  timer_.expires_after(wait);
+  for (bool waited = false;; waited = true) {
+    {
+      std::lock_guard lock(mutex_);
+      if (!queue_.empty()) {
+        std::string line = std::move(queue_.front());
+        queue_.pop_front();
+        co_return line;
+      }
+      if (closed_ || waited) co_return std::nullopt;
+    }
+    boost::system::error_code ignored;
+    co_await timer_.async_wait(asio::redirect_error(use_awaitable, ignored));
+  }
+}
+
+void EventSubscription::push(const std::string& line) {
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_) return;
+    if (queue_.size() >= kQueueMax) {
+      ++dropped_;
+      return;
+    }
+    queue_.push_back(line);
+    if (queue_.size() > 1) return;  // the reader has been woken already
+  }
+  wake();
+}
+
+// Moves the timer on its own executor; a wake-up that comes before the wait began is seen in the queue instead.
+void EventSubscription::wake() {
+  asio::post(timer_.get_executor(), [self = shared_from_this()] { self->timer_.cancel(); });
+}
+
+void EventSubscription::close() {
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  wake();
+}
+
+void EventStream::publish(std::string_view type, boost::json::object members) {
+  if (!active()) return;
+  boost::json::object event{{"type", type}, {"time", format_iso8601(clock_.wall())}};
+  for (auto& [name, value] : members) event[name] = std::move(value);
+  const std::string line = boost::json::serialize(event);
+  std::lock_guard lock(mutex_);
+  if (printer_) printer_(event);
+  std::erase_if(subscriptions_, [this](auto& weak) { return weak.expired() && (--readers_, true); });
+  for (auto& weak : subscriptions_)
+    if (auto subscription = weak.lock()) subscription->push(line);
+}
+
+void EventStream::set_printer(std::function<void(const boost::json::object&)> printer) {
+  std::lock_guard lock(mutex_);
+  if (!printer_) ++readers_;
+  printer_ = std::move(printer);
+}
+
+std::shared_ptr<EventSubscription> EventStream::subscribe(asio::any_io_executor executor) {
+  auto subscription = std::make_shared<EventSubscription>(std::move(executor));
+  std::lock_guard lock(mutex_);
+  subscriptions_.push_back(subscription);
+  ++readers_;
+  return subscription;
+}
+
+void EventStream::close() {
+  std::lock_guard lock(mutex_);
+  for (auto& weak : subscriptions_)
+    if (auto subscription = weak.lock()) subscription->close();
+}
+
+}  // namespace parvis::platform
