@@ -67,8 +67,14 @@ Companions::Companions(const Project& project, const std::string& path_prefix,
 Companions::~Companions() {
   for (auto& running : running_) ::kill(-running.pid, SIGTERM);
   for (auto& running : running_) {
-    ::waitpid(running.pid, nullptr, 0);
-    ::kill(-running.pid, SIGKILL);  // what the process left behind in its group
+    // Two seconds to end by itself; then the whole group, and what it may have left behind, is killed.
+    bool ended = false;
+    for (int i = 0; i < 100 && !ended; ++i) {
+      ended = ::waitpid(running.pid, nullptr, WNOHANG) != 0;
+      if (!ended) ::usleep(20'000);
+    }
+    ::kill(-running.pid, SIGKILL);
+    if (!ended) ::waitpid(running.pid, nullptr, 0);
     running.reader.join();
     ::close(running.output);
   }
