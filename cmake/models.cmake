@@ -1,9 +1,9 @@
 # parvis_models(dynamodb): the library parvis_models_dynamodb, generated from src/services/dynamodb/operations.json and the
-# pinned botocore (script/setup installs it into build/tools/venv of the source tree, or set PARVIS_BOTOCORE).
+# pinned botocore (script/setup installs it into build/tools/models of the source tree, or set PARVIS_BOTOCORE).
 # operations.json is one object or a list of them, one per model; each gives "models/<model>.h".
 set(PARVIS_BOTOCORE "" CACHE PATH "The botocore package: the folder that has data/")
 if(NOT PARVIS_BOTOCORE)
-  file(GLOB found ${CMAKE_SOURCE_DIR}/build/tools/venv/lib/python3*/site-packages/botocore)
+  file(GLOB found ${CMAKE_SOURCE_DIR}/build/tools/models/lib/python3*/site-packages/botocore)
   if(NOT found)
     message(FATAL_ERROR "botocore is not installed: run script/setup, or set PARVIS_BOTOCORE")
   endif()

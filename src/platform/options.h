@@ -1,0 +1,33 @@
+// platform/options.h: what the command line decides.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace parvis::platform {
+
+enum class Sync { kRelaxed, kAlways };
+
+struct Options {
+  std::filesystem::path data_dir;
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 4566;         // AWS APIs and /_parvis/; 0: any free one
+  std::uint16_t api_port = 3000;     // the first API of a template; the next ones follow. 0: any free ones
+  Sync sync = Sync::kRelaxed;
+  bool verify_signatures = false;    // serve
+  std::vector<std::string> allowed_hosts;
+  unsigned threads = 2;              // I/O threads
+  std::filesystem::path tools_dir;   // node, esbuild and the AWS SDK: see script/setup
+};
+
+struct DevOptions {
+  std::filesystem::path place;       // empty with `empty`
+  bool empty = false, fresh = false, json = false, watch = true;
+  std::map<std::string, std::string> parameters;
+  std::filesystem::path env_file;
+};
+
+}  // namespace parvis::platform
