@@ -1,0 +1,201 @@
+#include "platform/bundler.h"
+
+#include <fstream>
+#include <iterator>
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "core/hash.h"
+#include "functions/engine.h"
+
+namespace parvis::platform {
+namespace fs = std::filesystem;
+namespace json = boost::json;
+using templates::child;
+using templates::Document;
+namespace {
+
+constexpr std::string_view kLocalBucket = "parvis-local-code";  // as services/lambda knows it
+
+const json::object* object_at(const json::value& parent, std::string_view key) {
+  const auto* object = parent.if_object();
+  const auto* value = object ? object->if_contains(key) : nullptr;
+  return value ? value->if_object() : nullptr;
+}
+
+std::string text_at(const json::object* object, std::string_view key) {
+  const auto* value = object ? object->if_contains(key) : nullptr;
+  return value ? templates::scalar_text(*value) : std::string{};
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// The hash of every path and its contents below a folder, in order.
+std::string folder_hash(const fs::path& folder) {
+  std::set<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file()) files.insert(entry.path());
+  std::string all;
+  for (const auto& file : files) all += fmt::format("{}\n{}\n", file.lexically_relative(folder).string(), hex_encode(sha256(read_file(file))));
+  return hex_encode(sha256(all)).substr(0, 32);
+}
+
+class Bundler {
+ public:
+  Bundler(Document document, const BundlerOptions& options) : options_(options) { result_.document = std::move(document); }
+
+  BundledTemplate run() {
+    auto* resources = result_.document.root.is_object() ? result_.document.root.get_object().if_contains("Resources") : nullptr;
+    if (!resources || !resources->is_object()) return std::move(result_);
+    for (auto& [id, resource] : resources->get_object()) {
+      const std::string type = resource.is_object() ? text_at(&resource.get_object(), "Type") : "";
+      if (type == "AWS::Serverless::Function") one(child("/Resources", id), resource.get_object(), "CodeUri");
+      if (type == "AWS::Lambda::Function") one(child("/Resources", id), resource.get_object(), "Code");
+    }
+    return std::move(result_);
+  }
+
+ private:
+  // A property of the function, or of Globals.
+  json::value property(json::object& resource, std::string_view name) const {
+    if (const auto* properties = object_at(resource, "Properties"); properties && properties->contains(name)) return properties->at(name);
+    if (const auto* globals = object_at(result_.document.root, "Globals"))
+      if (const auto* function = object_at(*globals, "Function"); function && function->contains(name)) return function->at(name);
+    return nullptr;
+  }
+
+  void error(std::string_view pointer, std::string what, std::string hint) {
+    result_.errors.push_back(result_.document.error(pointer, std::move(what), std::move(hint)));
+  }
+
+  void one(const std::string& pointer, json::object& resource, std::string_view code_name) {
+    const json::value code = property(resource, code_name);
+    const std::string at = child(child(pointer, "Properties"), code_name);
+    const bool inline_code = !property(resource, "InlineCode").is_null();
+    if (inline_code || code.is_object()) return;  // written in the template, or already packaged
+    const std::string place = templates::scalar_text(code);
+    if (place.starts_with("s3://")) return;
+    const fs::path base = fs::path(result_.document.file).parent_path();
+    const fs::path source = (base / (place.empty() ? "." : place)).lexically_normal();
+    if (!fs::is_directory(source))
+      return error(at, fmt::format("the code folder {} does not exist", source.string()), "name an existing folder");
+    const fs::path bundle = build(pointer, resource, source);
+    if (bundle.empty()) return;
+    auto& properties = resource["Properties"].is_object() ? resource["Properties"].get_object() : resource["Properties"].emplace_object();
+    if (code_name == "CodeUri") {
+      properties["CodeUri"] = {{"Bucket", kLocalBucket}, {"Key", bundle.string()}};
+    } else {
+      properties["Code"] = {{"S3Bucket", kLocalBucket}, {"S3Key", bundle.string()}};
+    }
+  }
+
+  fs::path build(const std::string& pointer, json::object& resource, const fs::path& source) {
+    const auto* metadata = object_at(resource, "Metadata");
+    const std::string method = text_at(metadata, "BuildMethod");
+    const std::string metadata_at = child(pointer, "Metadata");
+    functions::BundleOptions bundle;
+    bundle.esbuild_path = options_.esbuild.string();
+    bundle.source_dir = source.string();
+    if (method == "esbuild") {
+      if (!read_settings(metadata_at, object_at(*metadata, "BuildProperties"), bundle)) return {};
+    } else if (!method.empty()) {
+      error(child(metadata_at, "BuildMethod"), fmt::format("build method '{}' is not supported", method),
+            "use esbuild, or leave it out to serve the folder as it is");
+      return {};
+    }
+    const std::string handler = templates::scalar_text(property(resource, "Handler"));
+    if (bundle.entry_points.empty()) {
+      const std::string stem = handler.substr(0, handler.rfind('.'));
+      for (const char* ending : {".ts", ".mts", ".cts", ".tsx"})
+        if (fs::exists(source / (stem + ending))) bundle.entry_points.push_back(stem + ending);
+      if (bundle.entry_points.empty()) {
+        if (method == "esbuild")
+          error(metadata_at, "no EntryPoints, and no .ts file stands where Handler says", "add BuildProperties.EntryPoints");
+        return method == "esbuild" ? fs::path{} : plain(source);
+      }
+    }
+    for (const auto& entry : bundle.entry_points)
+      if (!fs::exists(source / entry)) {
+        error(metadata_at, fmt::format("entry point {} does not exist in {}", entry, source.string()), "correct EntryPoints");
+        return {};
+      }
+    return run_esbuild(std::move(bundle));
+  }
+
+  fs::path plain(const fs::path& source) {
+    for (const auto& entry : fs::recursive_directory_iterator(source))
+      if (entry.is_regular_file()) result_.inputs.insert(entry.path());
+    const fs::path target = options_.out_dir / folder_hash(source);
+    if (!fs::exists(target)) fs::copy(source, target, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    return target;
+  }
+
+  bool read_settings(const std::string& metadata_at, const json::object* properties, functions::BundleOptions& bundle) {
+    if (!properties) return true;
+    bool good = true;
+    for (const auto& [name, value] : *properties) {
+      std::vector<std::string> list;
+      if (const auto* array = value.if_array())
+        for (const auto& element : *array) list.push_back(templates::scalar_text(element));
+      const std::string text = templates::scalar_text(value);
+      if (name == "EntryPoints") bundle.entry_points = list;
+      else if (name == "External") bundle.external = list;
+      else if (name == "MainFields") bundle.main_fields = value.is_array() ? list : std::vector{text};
+      else if (name == "Loader") bundle.loader = list;
+      else if (name == "Define") bundle.define = list;
+      else if (name == "Target") bundle.target = text;
+      else if (name == "Format") bundle.format = text;
+      else if (name == "Minify") bundle.minify = text == "true";
+      else if (name == "Sourcemap") bundle.sourcemap = text == "true";
+      else {
+        error(child(child(metadata_at, "BuildProperties"), name), fmt::format("esbuild setting '{}' is not supported", std::string(name)),
+              "remove it; supported are EntryPoints, External, MainFields, Loader, Define, Target, Format, Minify, Sourcemap");
+        good = false;
+      }
+    }
+    return good;
+  }
+
+  fs::path run_esbuild(functions::BundleOptions bundle) {
+    std::string settings;
+    for (const auto* list : {&bundle.entry_points, &bundle.external, &bundle.main_fields, &bundle.loader, &bundle.define})
+      settings += fmt::format("{}|", fmt::join(*list, ","));
+    settings += fmt::format("{}|{}|{}|{}|{}", bundle.source_dir, bundle.target, bundle.format, bundle.minify, bundle.sourcemap);
+    if (const auto done = done_.find(settings); done != done_.end()) return done->second;
+    const fs::path work = options_.out_dir / fmt::format("work-{}-{}", ::getpid(), done_.size());
+    fs::remove_all(work);
+    fs::create_directories(work);
+    bundle.out_dir = work.string();
+    const functions::BundleResult built = functions::bundle(bundle);
+    for (const auto& input : built.inputs) result_.inputs.insert(input);
+    if (!built.ok) {
+      result_.bundle_errors.push_back(built.errors);
+      for (const auto& entry : bundle.entry_points) result_.inputs.insert(fs::path(bundle.source_dir) / entry);
+      fs::remove_all(work);
+      return done_[settings] = {};
+    }
+    const fs::path target = options_.out_dir / folder_hash(work);
+    std::error_code exists;
+    fs::rename(work, target, exists);
+    if (exists) fs::remove_all(work);
+    return done_[settings] = target;
+  }
+
+  const BundlerOptions& options_;
+  BundledTemplate result_;
+  std::map<std::string, fs::path> done_;
+};
+
+}  // namespace
+
+BundledTemplate bundle_template(Document document, const BundlerOptions& options) {
+  fs::create_directories(options.out_dir);
+  return Bundler(std::move(document), options).run();
+}
+
+}  // namespace parvis::platform
