@@ -43,6 +43,11 @@ void EventSubscription::wake() {
   asio::post(timer_.get_executor(), [self = shared_from_this()] { self->timer_.cancel(); });
 }
 
+bool EventSubscription::closed() {
+  std::lock_guard lock(mutex_);
+  return closed_;
+}
+
 void EventSubscription::close() {
   {
     std::lock_guard lock(mutex_);

@@ -28,6 +28,7 @@ class EventSubscription : public std::enable_shared_from_this<EventSubscription>
   awaitable<std::optional<std::string>> next(std::chrono::milliseconds wait);
   void close();
   std::uint64_t dropped() const { return dropped_; }
+  bool closed();
 
  private:
   friend class EventStream;

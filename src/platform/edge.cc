@@ -1,0 +1,94 @@
+#include "platform/edge.h"
+
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+namespace parvis::platform {
+namespace {
+
+constexpr std::string_view kApiPath = "/_aws/execute-api/";
+constexpr std::chrono::seconds kKeepAlive{15};
+
+// The API id of "{apiId}.execute-api.…", or empty.
+std::string_view api_of_host(std::string_view host) {
+  const auto dot = host.find('.');
+  if (dot == std::string_view::npos || !host.substr(dot).starts_with(".execute-api.")) return {};
+  return host.substr(0, dot);
+}
+
+// Writes what `subscription` yields until the reader or the platform goes away.
+awaitable<> write_events(std::shared_ptr<EventSubscription> subscription, http::ByteSink& sink) {
+  std::uint64_t told = 0;
+  co_await sink.write(": parvis events\n\n");
+  for (;;) {
+    auto line = co_await subscription->next(kKeepAlive);
+    if (!line) {
+      if (subscription->closed()) co_return;
+      co_await sink.write(": still here\n\n");  // finds out whether the reader is
+      continue;
+    }
+    if (const std::uint64_t dropped = subscription->dropped(); dropped != told) {
+      told = dropped;
+      line->insert(line->size() - 1, fmt::format(",\"dropped\":{}", dropped));
+    }
+    co_await sink.write("data: " + *line + "\n\n");
+  }
+}
+
+awaitable<> stream_events(EventStream& events, http::ByteSink& sink) {
+  auto subscription = events.subscribe(co_await asio::this_coro::executor);
+  co_await write_events(subscription, sink);
+}
+
+}  // namespace
+
+http::Response json_response(unsigned status, const boost::json::value& body) {
+  http::Response response;
+  response.status = status;
+  response.headers.add("Content-Type", "application/json");
+  response.body = boost::json::serialize(body);
+  return response;
+}
+
+awaitable<http::Response> Edge::handle(http::Request request) {
+  const std::string path(request.path());
+  if (path.starts_with("/_parvis/")) co_return co_await own(std::move(request));
+  if (const auto id = api_of_host(split_host(request.host).host); !id.empty()) {
+    std::string api_id(id);
+    co_return co_await routes_.api(std::move(api_id), std::move(request));
+  }
+  if (path.starts_with(kApiPath)) {
+    const std::string_view rest = std::string_view(request.target).substr(kApiPath.size());
+    const auto end = rest.find_first_of("/?");
+    std::string api_id(rest.substr(0, end));
+    std::string target(end == std::string_view::npos ? "/" : rest.substr(end));
+    request.target = target.starts_with('/') ? std::move(target) : "/" + target;
+    co_return co_await routes_.api(std::move(api_id), std::move(request));
+  }
+  if (const auto refusal = guard_.refuse_api(request))
+    co_return json_response(403, {{"__type", "AccessDeniedException"}, {"message", *refusal}});
+  co_return co_await routes_.aws_api(std::move(request));
+}
+
+awaitable<http::Response> Edge::own(http::Request request) {
+  if (const auto refusal = guard_.refuse_api(request)) co_return json_response(403, {{"message", *refusal}});
+  const std::string path(request.path());
+  if (path == "/_parvis/health" && request.method == "GET") co_return json_response(200, routes_.health());
+  if (path == "/_parvis/events" && request.method == "GET") co_return event_stream();
+  if (path == "/_parvis/reset" && request.method == "POST" && routes_.reset) {
+    co_await routes_.reset();
+    co_return json_response(200, {{"status", "empty"}});
+  }
+  co_return json_response(404, {{"message", fmt::format("{} {} is not here; there are GET /_parvis/health and GET /_parvis/events",
+                                                        request.method, path)}});
+}
+
+http::Response Edge::event_stream() {
+  http::Response response;
+  response.headers.add("Content-Type", "text/event-stream");
+  response.headers.add("Cache-Control", "no-store");
+  response.stream = [this](http::ByteSink& sink) { return stream_events(events_, sink); };
+  return response;
+}
+
+}  // namespace parvis::platform

@@ -1,0 +1,45 @@
+// platform/edge.h: the first look at every request of the main port: which door it takes.
+//
+//   /_parvis/health, /_parvis/events         the platform itself
+//   {apiId}.execute-api.*  or  /_aws/execute-api/{apiId}/…    a team's API
+//   everything else                          an AWS API call
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <boost/json.hpp>
+
+#include "core/async.h"
+#include "http/message.h"
+#include "platform/event_stream.h"
+#include "platform/request_guard.h"
+
+namespace parvis::platform {
+
+struct EdgeRoutes {
+  std::function<awaitable<http::Response>(http::Request)> aws_api;
+  // API id, the request with its path below the API (its stage still in front).
+  std::function<awaitable<http::Response>(std::string, http::Request)> api;
+  std::function<boost::json::object()> health;
+  std::function<awaitable<>()> reset;  // `dev --empty` only; otherwise empty
+};
+
+class Edge {  // thread-safe; `events` outlives it
+ public:
+  Edge(RequestGuard guard, EventStream& events, EdgeRoutes routes)
+      : guard_(std::move(guard)), events_(events), routes_(std::move(routes)) {}
+  awaitable<http::Response> handle(http::Request request);
+
+ private:
+  awaitable<http::Response> own(http::Request request);
+  http::Response event_stream();
+  RequestGuard guard_;
+  EventStream& events_;
+  EdgeRoutes routes_;
+};
+
+http::Response json_response(unsigned status, const boost::json::value& body);
+
+}  // namespace parvis::platform
