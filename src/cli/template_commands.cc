@@ -1,0 +1,46 @@
+#include "cli/template_commands.h"
+
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+
+#include <boost/json/serialize.hpp>
+
+#include "templates/document.h"
+#include "templates/sam/transform.h"
+
+namespace parvis::cli {
+namespace {
+
+using templates::Diagnostic;
+
+std::expected<templates::sam::TransformResult, std::vector<Diagnostic>> load(const std::string& file, const std::string& region) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return std::unexpected(std::vector{Diagnostic{.file = file, .what = "the file cannot be read", .hint = "check its name"}});
+  auto document = templates::parse_document(std::string(std::istreambuf_iterator<char>(in), {}), file);
+  if (!document) return std::unexpected(std::vector{document.error()});
+  return templates::sam::transform(*document, {.region = region, .local_code = true});
+}
+
+int report(const std::vector<Diagnostic>& errors) {
+  for (const Diagnostic& error : errors) std::fprintf(stderr, "%s\n", error.str().c_str());
+  return 1;
+}
+
+}  // namespace
+
+int validate_template(const std::string& file, const std::string& region) {
+  const auto loaded = load(file, region);
+  if (!loaded) return report(loaded.error());
+  std::printf("%s is a valid template\n", file.c_str());
+  return 0;
+}
+
+int transform_template(const std::string& file, const std::string& region) {
+  const auto loaded = load(file, region);
+  if (!loaded) return report(loaded.error());
+  std::printf("%s\n", boost::json::serialize(loaded->document.root).c_str());
+  return 0;
+}
+
+}  // namespace parvis::cli
