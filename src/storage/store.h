@@ -8,6 +8,7 @@
 #include <expected>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +18,9 @@
 namespace parvis::storage {
 
 inline constexpr std::size_t kCommitBytesMax = 32u << 20;
-inline constexpr std::size_t kCommitKeysMax = 5000;
+inline constexpr std::size_t kCommitKeysMax = 5000;  // checks, guards, puts and deletes together
+// A key is 1 to kKeyBytesMax bytes; a commit that names another is refused with kTooLarge.
+inline constexpr std::size_t kKeyBytesMax = 16u << 10;
 
 // Order of a commit. Every commit has its own; later commits have larger ones.
 using Stamp = std::uint64_t;
@@ -49,6 +52,7 @@ struct Put {
   std::string key, value;
 };
 
+// Puts are applied before deletes, each in order. A commit that writes nothing validates its checks and guards.
 struct Commit {
   std::vector<Check> checks;
   std::vector<RangeGuard> guards;
@@ -75,6 +79,21 @@ struct StoreError {
   std::string detail;
   std::string key;  // of the failed check, for kConflict
 };
+
+// Thrown by reads when stored bytes cannot be trusted (kCorruption) or read at all. It is no client's fault.
+class StoreFault : public std::runtime_error {
+ public:
+  StoreFault(StoreErrc code, const std::string& detail) : std::runtime_error(detail), code_(code) {}
+  StoreErrc code() const { return code_; }
+
+ private:
+  StoreErrc code_;
+};
+
+// nullopt when the commit keeps the limits above; kTooLarge otherwise. Every adapter asks this first.
+std::optional<StoreError> check_limits(const Commit& commit);
+// Keys and values that a commit carries, in bytes.
+std::size_t commit_bytes(const Commit& commit);
 
 struct ScanOptions {
   std::string begin;        // inclusive

@@ -1,0 +1,73 @@
+#include "storage/store.h"
+
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+namespace parvis::storage {
+
+Commit& Commit::check(std::string key, std::optional<Version> version) {
+  checks.push_back({std::move(key), version});
+  return *this;
+}
+
+Commit& Commit::put(std::string key, std::string value) {
+  puts.push_back({std::move(key), std::move(value)});
+  return *this;
+}
+
+Commit& Commit::erase(std::string key) {
+  deletes.push_back(std::move(key));
+  return *this;
+}
+
+std::string_view to_string(StoreErrc code) {
+  switch (code) {
+    case StoreErrc::kConflict: return "conflict";
+    case StoreErrc::kUnknownOutcome: return "unknown outcome";
+    case StoreErrc::kTooLarge: return "too large";
+    case StoreErrc::kBusy: return "busy";
+    case StoreErrc::kCorruption: return "corruption";
+    case StoreErrc::kStopping: return "stopping";
+  }
+  std::abort();
+}
+
+std::size_t commit_bytes(const Commit& commit) {
+  std::size_t bytes = 0;
+  for (const Check& check : commit.checks) bytes += check.key.size();
+  for (const RangeGuard& guard : commit.guards) bytes += guard.begin.size() + guard.end.size();
+  for (const Put& put : commit.puts) bytes += put.key.size() + put.value.size();
+  for (const std::string& key : commit.deletes) bytes += key.size();
+  return bytes;
+}
+
+std::optional<StoreError> check_limits(const Commit& commit) {
+  const auto refuse = [](std::string detail, std::string key = {}) {
+    return StoreError{StoreErrc::kTooLarge, std::move(detail), std::move(key)};
+  };
+  const std::size_t keys = commit.checks.size() + commit.guards.size() + commit.puts.size() + commit.deletes.size();
+  if (keys > kCommitKeysMax) return refuse(fmt::format("a commit of {} keys; the most is {}", keys, kCommitKeysMax));
+  const std::size_t bytes = commit_bytes(commit);
+  if (bytes > kCommitBytesMax) return refuse(fmt::format("a commit of {} bytes; the most is {}", bytes, kCommitBytesMax));
+  const auto key_ok = [](const std::string& key) { return !key.empty() && key.size() <= kKeyBytesMax; };
+  for (const Put& put : commit.puts) {
+    if (!key_ok(put.key)) return refuse(fmt::format("a key of {} bytes; 1 to {} are possible", put.key.size(), kKeyBytesMax));
+  }
+  for (const std::string& key : commit.deletes) {
+    if (!key_ok(key)) return refuse(fmt::format("a key of {} bytes; 1 to {} are possible", key.size(), kKeyBytesMax));
+  }
+  for (const Check& check : commit.checks) {
+    if (!key_ok(check.key)) return refuse(fmt::format("a key of {} bytes; 1 to {} are possible", check.key.size(), kKeyBytesMax));
+  }
+  return std::nullopt;
+}
+
+std::string prefix_end(std::string_view prefix) {
+  std::string end(prefix);
+  while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xFF) end.pop_back();
+  if (!end.empty()) end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
+  return end;
+}
+
+}  // namespace parvis::storage
