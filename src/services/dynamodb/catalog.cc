@@ -1,0 +1,191 @@
+#include "services/dynamodb/catalog.h"
+
+#include <boost/asio/steady_timer.hpp>
+#include <spdlog/spdlog.h>
+
+#include "services/dynamodb/errors.h"
+#include "services/dynamodb/keyspace.h"
+
+namespace parvis::dynamodb {
+namespace {
+
+constexpr int kAttemptsMax = 20;
+constexpr std::size_t kCacheEntriesMax = 10'000;
+
+[[noreturn]] void throw_named_not_found(const std::string& name) {
+  throw aws::ApiError(kResourceNotFound, "Requested resource not found: Table: " + name + " not found");
+}
+
+bool is_retryable(const storage::StoreError& error) {
+  return error.code == storage::StoreErrc::kConflict || error.code == storage::StoreErrc::kUnknownOutcome;
+}
+
+}  // namespace
+
+awaitable<> back_off(int attempt, Entropy& entropy) {
+  if (attempt == 0) co_return;
+  const std::uint64_t ceiling_us = 100u << std::min(attempt, 6);
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  timer.expires_after(std::chrono::microseconds(entropy.next_u64() % ceiling_us));
+  co_await timer.async_wait(use_awaitable);
+}
+
+Catalog::Catalog(storage::Store& store, const Clock& clock, Entropy& entropy)
+    : store_(store), clock_(clock), entropy_(entropy) {}
+
+Table Catalog::remember(const std::string& key, const storage::Value& value) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = cache_.find(key);
+    if (found != cache_.end() && found->second.version == value.version) return found->second;
+  }
+  auto record = TableRecord::from_json(value.bytes);
+  if (!record) {
+    spdlog::error("dynamodb: {}", record.error());
+    throw aws::ApiError(kInternal, "Internal server error");
+  }
+  Table table{std::make_shared<const TableRecord>(std::move(*record)), value.version};
+  const std::lock_guard lock(mutex_);
+  if (cache_.size() >= kCacheEntriesMax) cache_.clear();
+  cache_[key] = table;
+  return table;
+}
+
+awaitable<std::optional<Table>> Catalog::find_if(std::shared_ptr<storage::Snapshot> snapshot, aws::Scope scope,
+                                                 std::string name) {
+  const std::string key = table_key(scope, name);
+  const std::optional<storage::Value> value = co_await snapshot->get(key);
+  if (!value) co_return std::nullopt;
+  co_return remember(key, *value);
+}
+
+awaitable<Table> Catalog::find(std::shared_ptr<storage::Snapshot> snapshot, aws::Scope scope, std::string name) {
+  std::optional<Table> table = co_await find_if(std::move(snapshot), std::move(scope), std::move(name));
+  if (!table) throw_table_not_found();
+  co_return std::move(*table);
+}
+
+awaitable<Table> Catalog::create(TableRecord record) {
+  record.id = entropy_.token(20);
+  for (IndexRecord& index : record.indexes) index.id = entropy_.token(8);
+  record.created_ms = clock_.wall().time_since_epoch().count();
+  const std::string key = table_key(record.scope, record.name);
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    co_await back_off(attempt, entropy_);
+    std::optional<Table> existing = co_await find_if(store_.snapshot(), record.scope, record.name);
+    if (existing && (*existing)->id == record.id) co_return *existing;  // an earlier attempt arrived
+    if (existing) throw aws::ApiError(kResourceInUse, "Table already exists: " + record.name);
+    storage::Commit commit;
+    commit.check(key, std::nullopt).put(key, record.to_json());
+    const auto done = co_await store_.commit(std::move(commit));
+    if (done) co_return Table{std::make_shared<const TableRecord>(record), *done};
+    if (!is_retryable(done.error())) throw_store_error(done.error());
+  }
+  throw aws::ApiError(kInternal, "Internal server error");
+}
+
+awaitable<Table> Catalog::commit_change(aws::Scope scope, std::string name,
+                                        std::function<bool(TableRecord&, storage::Commit&)> change) {
+  const std::string key = table_key(scope, name);
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    co_await back_off(attempt, entropy_);
+    const std::optional<Table> table = co_await find_if(store_.snapshot(), scope, name);
+    if (!table) throw_named_not_found(name);
+    TableRecord record = **table;
+    storage::Commit commit;
+    commit.check(key, table->version);
+    if (change(record, commit)) commit.put(key, record.to_json());
+    else commit.erase(key);
+    const auto done = co_await store_.commit(std::move(commit));
+    if (done) co_return Table{std::make_shared<const TableRecord>(std::move(record)), *done};
+    if (!is_retryable(done.error())) throw_store_error(done.error());
+  }
+  throw aws::ApiError(kInternal, "Internal server error");
+}
+
+awaitable<Table> Catalog::modify(aws::Scope scope, std::string name, std::function<void(TableRecord&)> change) {
+  co_return co_await commit_change(std::move(scope), std::move(name),
+                                   [change = std::move(change)](TableRecord& record, storage::Commit&) {
+                                     change(record);
+                                     return true;
+                                   });
+}
+
+awaitable<Table> Catalog::remove(aws::Scope scope, std::string name) {
+  co_return co_await commit_change(std::move(scope), std::move(name), [](TableRecord& record, storage::Commit& commit) {
+    if (record.deletion_protection) {
+      throw_validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion "
+                       "protection first.");
+    }
+    commit.put(purge_key(record.id + "-i"), items_prefix(record.scope, record.id));
+    commit.put(purge_key(record.id + "-x"), indexes_prefix(record.scope, record.id));
+    return false;
+  });
+}
+
+awaitable<Table> Catalog::remove_index(aws::Scope scope, std::string name, std::string index_name) {
+  co_return co_await commit_change(
+      std::move(scope), std::move(name), [index_name](TableRecord& record, storage::Commit& commit) {
+        const IndexRecord* index = record.index(index_name);
+        if (!index || !index->global) {
+          throw aws::ApiError(kResourceNotFound, "Requested resource not found");
+        }
+        commit.put(purge_key(record.id + "-" + index->id), index_prefix(record.scope, record.id, index->id));
+        std::erase_if(record.indexes, [&](const IndexRecord& each) { return each.name == index_name; });
+        return true;
+      });
+}
+
+awaitable<std::vector<std::string>> Catalog::list(aws::Scope scope, std::string after, std::size_t limit, bool& more) {
+  const std::string prefix = tables_prefix(scope);
+  storage::ScanOptions options;
+  options.begin = after.empty() ? prefix : table_key(scope, after) + '\0';
+  options.end = storage::prefix_end(prefix);
+  options.limit = limit;
+  options.bytes_max = 64u << 20;
+  const std::shared_ptr<storage::Snapshot> snapshot = store_.snapshot();
+  const storage::ScanPage page = co_await snapshot->scan(std::move(options));
+  std::vector<std::string> names;
+  for (const storage::Entry& entry : page.entries) {
+    names.push_back(remember(entry.key, {entry.value, entry.version})->name);
+  }
+  more = page.more;
+  co_return names;
+}
+
+// True when nothing is left under the prefix.
+awaitable<bool> Catalog::purge_some(const std::string& prefix) {
+  storage::ScanOptions options;
+  options.begin = prefix;
+  options.end = storage::prefix_end(prefix);
+  const std::shared_ptr<storage::Snapshot> snapshot = store_.snapshot();
+  storage::ScanPage page = co_await snapshot->scan(std::move(options));
+  storage::Commit commit;
+  for (storage::Entry& entry : page.entries) commit.erase(std::move(entry.key));
+  if (commit.deletes.empty()) co_return true;
+  const auto done = co_await store_.commit(std::move(commit));
+  if (!done) throw_store_error(done.error());  // the next run resumes here
+  co_return !page.more;
+}
+
+awaitable<> Catalog::run_purges(std::shared_ptr<std::atomic<bool>> stop) {
+  for (int failures = 0; failures < kAttemptsMax && !*stop;) {
+    storage::ScanOptions options;
+    options.begin = purges_prefix();
+    options.end = storage::prefix_end(purges_prefix());
+    options.limit = 1;
+    const std::shared_ptr<storage::Snapshot> snapshot = store_.snapshot();
+    const storage::ScanPage page = co_await snapshot->scan(std::move(options));
+    if (page.entries.empty()) co_return;
+    const storage::Entry& purge = page.entries.front();
+    // Only what lies under a scope may go: an empty prefix would be the whole store.
+    while (!*stop && !purge.value.empty() && !co_await purge_some(purge.value)) {
+    }
+    if (*stop) co_return;
+    storage::Commit commit;
+    commit.erase(purge.key);
+    if (!co_await store_.commit(std::move(commit))) co_await back_off(++failures, entropy_);
+  }
+}
+
+}  // namespace parvis::dynamodb

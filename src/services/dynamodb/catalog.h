@@ -1,0 +1,62 @@
+// dynamodb/catalog.h: which tables there are. A table is ACTIVE once create() returned; removing one is one commit, its
+// items go in a background purge that a restart resumes.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/entropy.h"
+#include "services/dynamodb/table.h"
+#include "storage/store.h"
+
+namespace parvis::dynamodb {
+
+inline constexpr std::size_t kTablesMax = 2500;  // of an account in a Region
+
+class Catalog {  // thread-safe; store, clock and entropy outlive it
+ public:
+  Catalog(storage::Store& store, const Clock& clock, Entropy& entropy);
+
+  // Throws ResourceNotFoundException, "Requested resource not found".
+  awaitable<Table> find(std::shared_ptr<storage::Snapshot> snapshot, aws::Scope scope, std::string name);
+  awaitable<std::optional<Table>> find_if(std::shared_ptr<storage::Snapshot> snapshot, aws::Scope scope, std::string name);
+  // Takes ids and the creation time from the clock and entropy. Throws ResourceInUseException.
+  awaitable<Table> create(TableRecord record);
+  // `change` may be called several times, each time with the newest record; what it throws ends the call.
+  awaitable<Table> modify(aws::Scope scope, std::string name, std::function<void(TableRecord&)> change);
+  // Throws ResourceNotFoundException; ValidationException when the table is protected. Leaves the purge to run_purges().
+  awaitable<Table> remove(aws::Scope scope, std::string name);
+  // Names in order, after `after`; one more than `limit` is never returned. `more` says whether there are others.
+  awaitable<std::vector<std::string>> list(aws::Scope scope, std::string after, std::size_t limit, bool& more);
+
+  // Removes an index and leaves its entries to run_purges(). Throws as modify().
+  awaitable<Table> remove_index(aws::Scope scope, std::string name, std::string index_name);
+  // Deletes what removed tables and indexes left. Returns when nothing is left, `stop` is set or the store fails.
+  awaitable<> run_purges(std::shared_ptr<std::atomic<bool>> stop);
+
+  storage::Store& store() { return store_; }
+  const Clock& clock() const { return clock_; }
+  Entropy& entropy() { return entropy_; }
+
+ private:
+  awaitable<Table> commit_change(aws::Scope scope, std::string name,
+                                 std::function<bool(TableRecord&, storage::Commit&)> change);
+  awaitable<bool> purge_some(const std::string& prefix);
+  Table remember(const std::string& key, const storage::Value& value);
+
+  storage::Store& store_;
+  const Clock& clock_;
+  Entropy& entropy_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, Table> cache_;  // used only at the version that was read
+};
+
+// Waits before attempt `attempt` of something that met a conflict; a few milliseconds at most.
+awaitable<> back_off(int attempt, Entropy& entropy);
+
+}  // namespace parvis::dynamodb

@@ -1,0 +1,30 @@
+// dynamodb/errors.h: the errors of DynamoDB, by the names and statuses of its service model.
+#pragma once
+
+#include <string>
+
+#include "aws/api_call.h"
+#include "storage/store.h"
+
+namespace parvis::dynamodb {
+
+inline constexpr aws::ErrorSpec kValidation{"ValidationException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kResourceNotFound{"ResourceNotFoundException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kResourceInUse{"ResourceInUseException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kConditionalCheckFailed{"ConditionalCheckFailedException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kTransactionCanceled{"TransactionCanceledException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kTransactionConflict{"TransactionConflictException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kIdempotentParameterMismatch{"IdempotentParameterMismatchException", 400,
+                                                             aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kItemCollectionSizeLimit{"ItemCollectionSizeLimitExceededException", 400,
+                                                         aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kLimitExceeded{"LimitExceededException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kThrottling{"ThrottlingException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kInternal{"InternalServerError", 500, aws::Fault::kServer};
+
+[[noreturn]] void throw_validation(std::string message);
+// The only place where a storage failure becomes a DynamoDB error. Details go to the log, never to the client.
+[[noreturn]] void throw_store_error(const storage::StoreError& error);
+[[noreturn]] void throw_table_not_found();  // as item operations word it
+
+}  // namespace parvis::dynamodb

@@ -1,0 +1,131 @@
+#include "services/dynamodb/item_store.h"
+
+#include "services/dynamodb/errors.h"
+#include "services/dynamodb/keyspace.h"
+
+namespace parvis::dynamodb {
+namespace {
+
+constexpr int kAttemptsMax = 60;
+
+[[noreturn]] void throw_condition_failed(const ItemWrite& write, const std::optional<Item>& old_item) {
+  boost::json::object members;
+  if (write.return_old_on_failure && old_item) members["Item"] = item_to_json(*old_item);
+  throw aws::ApiError(kConditionalCheckFailed, "The conditional request failed", std::move(members));
+}
+
+}  // namespace
+
+awaitable<std::vector<ItemReadResult>> ItemStore::read(aws::Scope scope, std::vector<ItemRead> reads) {
+  const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
+  std::vector<ItemReadResult> results;
+  std::vector<std::string> keys;
+  for (ItemRead& read : reads) {
+    // Reads of one table mostly stand together.
+    Table table = !results.empty() && results.back().table->name == read.table_name
+                      ? results.back().table
+                      : co_await catalog_.find(snapshot, scope, read.table_name);
+    check_key(table->keys, read.key);
+    keys.push_back(item_key(*table, read.key));
+    results.push_back({std::move(table), std::nullopt});
+  }
+  if (keys.size() == 1) {
+    const std::optional<storage::Value> value = co_await snapshot->get(keys[0]);
+    if (value) results[0].item = decode_stored(value->bytes).item;
+    co_return results;
+  }
+  const std::vector<std::optional<storage::Value>> values = co_await snapshot->multi_get(std::move(keys));
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (values.at(i)) results[i].item = decode_stored(values[i]->bytes).item;
+  }
+  co_return results;
+}
+
+awaitable<ItemWriteResult> ItemStore::write(aws::Scope scope, ItemWrite write) {
+  const std::uint64_t write_id = catalog_.entropy().next_u64();
+  bool unknown = false;            // an attempt may have arrived
+  ItemWriteResult last;            // what that attempt would have done
+  storage::StoreError last_error{storage::StoreErrc::kConflict, {}, {}};
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    co_await back_off(attempt, catalog_.entropy());
+    const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
+    ItemWriteResult result;
+    result.table = co_await catalog_.find(snapshot, scope, write.table_name);
+    if (write.kind == ItemWrite::Kind::kPut) check_item(*result.table, write.item, false);
+    else check_key(result.table->keys, write.item);
+    const std::string key = item_key(*result.table, write.item);
+    const std::optional<storage::Value> value = co_await snapshot->get(key);
+    if (value) {
+      StoredItem stored = decode_stored(value->bytes);
+      if (unknown && stored.write_id == write_id) co_return last;
+      result.old_item = std::move(stored.item);
+    }
+    if (unknown && !value && last.old_item && !last.new_item) co_return last;  // our delete, or one like it
+    std::optional<Planned> planned = plan_write(*result.table, write, result.old_item);
+    // After an unknown outcome a failed condition may be the work of our own attempt, since overwritten.
+    if (!planned && unknown) throw aws::ApiError(kInternal, "Internal server error");
+    if (!planned) throw_condition_failed(write, result.old_item);
+    result.new_item = std::move(planned->new_item);
+    storage::Commit commit;
+    commit.check(key, value ? std::optional(value->version) : std::nullopt);
+    commit.check(table_key(scope, write.table_name), result.table.version);
+    add_changes(*result.table, write_id, result, key, commit);
+    if (commit.puts.empty() && commit.deletes.empty()) co_return result;  // a delete of nothing
+    const auto done = co_await catalog_.store().commit(std::move(commit));
+    if (done) co_return result;
+    last_error = done.error();
+    if (last_error.code == storage::StoreErrc::kUnknownOutcome) {
+      unknown = true;
+      last = std::move(result);
+    } else if (last_error.code != storage::StoreErrc::kConflict) {
+      throw_store_error(last_error);
+    }
+  }
+  throw_store_error(last_error);
+}
+
+awaitable<> ItemStore::backfill(aws::Scope scope, std::string table_name, std::string index_id,
+                                std::shared_ptr<std::atomic<bool>> stop) {
+  std::string cursor;
+  while (!*stop) {
+    const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
+    const std::optional<Table> table = co_await catalog_.find_if(snapshot, scope, table_name);
+    if (!table) co_return;
+    const auto index = std::ranges::find((*table)->indexes, index_id, &IndexRecord::id);
+    if (index == (*table)->indexes.end() || !index->backfilling) co_return;
+    storage::ScanOptions options;
+    const std::string prefix = items_prefix(scope, (*table)->id);
+    options.begin = cursor.empty() ? prefix : cursor;
+    options.end = storage::prefix_end(prefix);
+    options.limit = 200;
+    const storage::ScanPage page = co_await snapshot->scan(std::move(options));
+    storage::Commit commit;
+    commit.check(table_key(scope, table_name), table->version);
+    for (const storage::Entry& entry : page.entries) {
+      const StoredItem stored = decode_stored(entry.value);
+      const std::optional<std::string> key = index_key(**table, *index, stored.item);
+      if (!key) continue;
+      // A newer version of the item has written its own entry: then this page is read again.
+      commit.check(entry.key, entry.version);
+      commit.put(*key, encode_stored(stored.write_id, index_projection(**table, *index, stored.item)));
+    }
+    if (!commit.puts.empty()) {
+      const auto done = co_await catalog_.store().commit(std::move(commit));
+      if (!done && done.error().code == storage::StoreErrc::kStopping) co_return;
+      if (!done) {
+        co_await back_off(6, catalog_.entropy());
+        continue;
+      }
+    }
+    if (!page.more) break;
+    cursor = page.entries.back().key + '\0';
+  }
+  if (*stop) co_return;
+  co_await catalog_.modify(scope, table_name, [index_id](TableRecord& record) {
+    for (IndexRecord& each : record.indexes) {
+      if (each.id == index_id) each.backfilling = false;
+    }
+  });
+}
+
+}  // namespace parvis::dynamodb

@@ -1,0 +1,80 @@
+// dynamodb/item_store.h: reads and conditional writes of items, alone and in transactions, with their index entries.
+//
+// A write reads the item, decides, and commits with a check on what it read; it starts again when another write came
+// between. After an unknown outcome it looks for its own mark in the stored item before it tries again.
+// Source: API Reference, PutItem, UpdateItem, DeleteItem, TransactWriteItems.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "services/dynamodb/catalog.h"
+#include "services/dynamodb/evaluate.h"
+
+namespace parvis::dynamodb {
+
+inline constexpr std::size_t kTransactionItemsMax = 100;
+inline constexpr std::size_t kTransactionBytesMax = 4u << 20;
+inline constexpr std::int64_t kClientTokenLifeMs = 10 * 60 * 1000;
+
+struct ItemWrite {
+  enum class Kind { kPut, kUpdate, kDelete, kCheck };
+  Kind kind = Kind::kPut;
+  std::string table_name;
+  Item item;  // kPut: the item; otherwise its key
+  std::optional<Condition> condition;
+  std::optional<Update> update;  // kUpdate; absent: only makes the item exist
+  bool return_old_on_failure = false;
+};
+
+struct ItemWriteResult {
+  Table table;
+  std::optional<Item> old_item, new_item;
+  std::size_t base_size_bytes = 0;  // the larger of old and new
+  std::map<std::string, double> index_units;  // write capacity per index that changed
+};
+
+struct ItemRead {
+  std::string table_name;
+  Item key;
+};
+struct ItemReadResult {
+  Table table;
+  std::optional<Item> item;
+};
+
+class ItemStore {  // thread-safe; `catalog` outlives it
+ public:
+  explicit ItemStore(Catalog& catalog) : catalog_(catalog) {}
+
+  // One snapshot for all. Throws ResourceNotFoundException, ValidationException.
+  awaitable<std::vector<ItemReadResult>> read(aws::Scope scope, std::vector<ItemRead> reads);
+  // Throws ConditionalCheckFailedException (with Item when asked for), ValidationException, ResourceNotFoundException,
+  // ThrottlingException (the item changed at every attempt).
+  awaitable<ItemWriteResult> write(aws::Scope scope, ItemWrite write);
+  // All or nothing. `token` may be empty; the same token and `fingerprint` within ten minutes does nothing again.
+  // Throws TransactionCanceledException with one reason per write, IdempotentParameterMismatchException.
+  awaitable<std::vector<ItemWriteResult>> transact(aws::Scope scope, std::vector<ItemWrite> writes, std::string token,
+                                                   std::string fingerprint);
+  // Writes the entries of a new index for the items that are already there, then marks it active.
+  awaitable<> backfill(aws::Scope scope, std::string table_name, std::string index_id,
+                       std::shared_ptr<std::atomic<bool>> stop);
+
+  Catalog& catalog() { return catalog_; }
+
+ private:
+
+  Catalog& catalog_;
+};
+
+// What a write makes of the item; nullopt when its condition fails. Throws ValidationException.
+struct Planned {
+  std::optional<Item> new_item;
+};
+std::optional<Planned> plan_write(const TableRecord& table, const ItemWrite& write, const std::optional<Item>& old_item);
+// Adds the item's and its index entries' changes to `commit`; capacities of indexes go to `result`.
+void add_changes(const TableRecord& table, std::uint64_t write_id, ItemWriteResult& result, const std::string& key,
+                 storage::Commit& commit);
+
+}  // namespace parvis::dynamodb

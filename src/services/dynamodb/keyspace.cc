@@ -1,0 +1,85 @@
+#include "services/dynamodb/keyspace.h"
+
+#include <spdlog/spdlog.h>
+
+#include "services/dynamodb/errors.h"
+#include "storage/tuple.h"
+
+namespace parvis::dynamodb {
+namespace {
+
+storage::TupleWriter begin(const aws::Scope& scope, std::string_view kind) {
+  storage::TupleWriter key;
+  key.string(scope.account).string(scope.region).string("dynamodb").string(kind);
+  return key;
+}
+
+}  // namespace
+
+std::string tables_prefix(const aws::Scope& scope) { return begin(scope, "t").take(); }
+std::string table_key(const aws::Scope& scope, std::string_view name) { return begin(scope, "t").string(name).take(); }
+std::string items_prefix(const aws::Scope& scope, std::string_view table_id) {
+  return begin(scope, "i").string(table_id).take();
+}
+std::string indexes_prefix(const aws::Scope& scope, std::string_view table_id) {
+  return begin(scope, "x").string(table_id).take();
+}
+std::string index_prefix(const aws::Scope& scope, std::string_view table_id, std::string_view index_id) {
+  return begin(scope, "x").string(table_id).string(index_id).take();
+}
+std::string token_key(const aws::Scope& scope, std::string_view token) { return begin(scope, "k").string(token).take(); }
+std::string token_expiries_prefix(const aws::Scope& scope) { return begin(scope, "e").take(); }
+std::string token_expiry_key(const aws::Scope& scope, std::int64_t expiry_ms, std::string_view token) {
+  return begin(scope, "e").i64(expiry_ms).string(token).take();
+}
+std::string purges_prefix() { return begin({}, "p").take(); }
+std::string purge_key(std::string_view id) { return begin({}, "p").string(id).take(); }
+
+void append_key_value(const AttributeValue& value, std::string& out) {
+  storage::TupleWriter writer(std::move(out));
+  if (const auto* text = value.as<std::string>()) writer.string(*text);
+  else if (const auto* binary = value.as<Binary>()) writer.bytes(binary->bytes);
+  out = writer.take();
+  if (const auto* number = value.as<Number>()) number->append_key(out);
+}
+
+void append_key_value_prefix(const AttributeValue& value, std::string& out) {
+  append_key_value(value, out);
+  if (value.type() != Type::kN) out.resize(out.size() - 2);  // without the end mark
+}
+
+// FNV-1a with a final mix: stable, spreads short keys over all 64 bits. Stored: never change it.
+std::uint64_t partition_hash(std::string_view bytes) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccd;
+  hash = (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53;
+  return hash ^ (hash >> 33);
+}
+
+void append_partition(const AttributeValue& value, std::string& out) {
+  std::string encoded;
+  append_key_value(value, encoded);
+  out = at_hash(out, partition_hash(encoded)) + encoded;
+}
+
+std::string at_hash(const std::string& prefix, std::uint64_t hash) { return storage::TupleWriter(prefix).u64(hash).take(); }
+
+std::string encode_stored(std::uint64_t write_id, const Item& item) {
+  std::string out(1, '\x01');
+  storage::append_u64(out, write_id);
+  return out + encode_item(item);
+}
+
+StoredItem decode_stored(std::string_view bytes) {
+  std::string problem = "unknown format of a stored item";
+  if (bytes.size() > 9 && bytes[0] == '\x01') {
+    auto item = decode_item(bytes.substr(9));
+    if (item) return {storage::load_u64(bytes.substr(1)), std::move(*item)};
+    problem = item.error();
+  }
+  spdlog::error("dynamodb: {}", problem);
+  throw aws::ApiError(kInternal, "Internal server error");
+}
+
+}  // namespace parvis::dynamodb

@@ -1,0 +1,55 @@
+// dynamodb/keyspace.h: what DynamoDB stores under which keys. Elements as storage/tuple.h encodes them; kinds are strings.
+//
+//   (account, region, "dynamodb", "t", table name)                                  table record, JSON
+//   (account, region, "dynamodb", "i", table id, hash(pk), pk, sk)                  stored item
+//   (account, region, "dynamodb", "x", table id, index id, hash(ipk), ipk, isk, pk, sk)   projected stored item
+//   (account, region, "dynamodb", "k", client token)                                transaction token record, JSON
+//   (account, region, "dynamodb", "e", expiry in ms, client token)                  "", finds expired tokens
+//   ("", "", "dynamodb", "p", id)                                                   key prefix that a purge deletes
+//
+// Table and index ids are random and never used again. hash is 8 bytes; sk and isk stand only where the schema has them;
+// key values are encoded by append_key_value. A stored item is: 0x01, 8 bytes of the write that made it, encode_item().
+// Invariants: an index entry exists exactly when its item has the index's key attributes (back-fill apart), and changes in
+// the item's own commit. Every item commit checks the table record, so none lands in a deleted table.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "aws/api_call.h"
+#include "services/dynamodb/attribute_value.h"
+
+namespace parvis::dynamodb {
+
+std::string table_key(const aws::Scope& scope, std::string_view table_name);
+std::string tables_prefix(const aws::Scope& scope);
+std::string items_prefix(const aws::Scope& scope, std::string_view table_id);
+std::string indexes_prefix(const aws::Scope& scope, std::string_view table_id);
+std::string index_prefix(const aws::Scope& scope, std::string_view table_id, std::string_view index_id);
+std::string token_key(const aws::Scope& scope, std::string_view token);
+std::string token_expiry_key(const aws::Scope& scope, std::int64_t expiry_ms, std::string_view token);
+std::string token_expiries_prefix(const aws::Scope& scope);
+std::string purge_key(std::string_view id);
+std::string purges_prefix();
+
+// Appends bytes that order as DynamoDB orders S, N and B, and end by themselves.
+void append_key_value(const AttributeValue& value, std::string& out);
+// The encoding without its end: a prefix of every S or B value that begins with `value`.
+void append_key_value_prefix(const AttributeValue& value, std::string& out);
+// hash(pk), pk: all that items of one partition share.
+void append_partition(const AttributeValue& partition_value, std::string& out);
+std::uint64_t partition_hash(std::string_view encoded_value);
+// The first key of hash value `hash` in the space that begins with `prefix`.
+std::string at_hash(const std::string& prefix, std::uint64_t hash);
+
+struct StoredItem {
+  std::uint64_t write_id = 0;
+  Item item;
+};
+std::string encode_stored(std::uint64_t write_id, const Item& item);
+// Throws InternalServerError for damaged bytes.
+StoredItem decode_stored(std::string_view bytes);
+
+}  // namespace parvis::dynamodb

@@ -1,0 +1,220 @@
+#include "services/dynamodb/table.h"
+
+#include <algorithm>
+
+#include "services/dynamodb/errors.h"
+#include "services/dynamodb/keyspace.h"
+
+namespace parvis::dynamodb {
+namespace {
+
+namespace json = boost::json;
+constexpr std::string_view kInvalid = "One or more parameter values were invalid: ";
+
+json::object to_json(const KeyAttribute& key) { return {{"name", key.name}, {"type", to_string(key.type)}}; }
+json::object to_json(const KeySchema& keys) {
+  json::object out{{"partition", to_json(keys.partition)}};
+  if (keys.sort) out["sort"] = to_json(*keys.sort);
+  return out;
+}
+std::string text(const json::value& value) { return std::string(value.as_string().c_str(), value.as_string().size()); }
+KeyAttribute read_key(const json::value& value) {
+  const std::string type = text(value.at("type"));
+  return {text(value.at("name")), type == "S" ? Type::kS : type == "N" ? Type::kN : Type::kB};
+}
+KeySchema read_keys(const json::value& value) {
+  KeySchema keys{read_key(value.at("partition")), std::nullopt};
+  if (const json::value* sort = value.as_object().if_contains("sort")) keys.sort = read_key(*sort);
+  return keys;
+}
+
+IndexRecord read_index(const json::value& value) {
+  IndexRecord index;
+  index.id = text(value.at("id"));
+  index.name = text(value.at("name"));
+  index.global = value.at("global").as_bool();
+  index.backfilling = value.at("backfilling").as_bool();
+  index.keys = read_keys(value.at("keys"));
+  index.projected = static_cast<Projected>(value.at("projected").as_int64());
+  for (const json::value& name : value.at("attributes").as_array()) index.non_key_attributes.push_back(text(name));
+  index.throughput = {value.at("read").as_int64(), value.at("write").as_int64()};
+  return index;
+}
+
+json::object write_index(const IndexRecord& index) {
+  json::array attributes;
+  for (const std::string& name : index.non_key_attributes) attributes.emplace_back(name);
+  return {{"id", index.id}, {"name", index.name}, {"global", index.global}, {"backfilling", index.backfilling},
+          {"keys", to_json(index.keys)}, {"projected", static_cast<std::int64_t>(index.projected)},
+          {"attributes", std::move(attributes)}, {"read", index.throughput.read}, {"write", index.throughput.write}};
+}
+
+bool is_empty_value(const AttributeValue& value) {
+  const auto* string = value.as<std::string>();
+  const auto* binary = value.as<Binary>();
+  return (string && string->empty()) || (binary && binary->bytes.empty());
+}
+
+void check_key_value(const KeyAttribute& key, const AttributeValue& value, bool is_sort) {
+  if (is_empty_value(value)) {
+    throw_validation("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
+                     "empty " + std::string(key.type == Type::kS ? "string" : "binary") + " value. Key: " + key.name);
+  }
+  const std::size_t size = size_bytes(value);
+  if (!is_sort && size > kPartitionKeyBytesMax) {
+    throw_validation(std::string(kInvalid) + "Size of hashkey has exceeded the maximum size limit of2048 bytes");
+  }
+  if (is_sort && size > kSortKeyBytesMax) {
+    throw_validation(std::string(kInvalid) + "Aggregated size of all range keys has exceeded the size limit of 1024 bytes");
+  }
+}
+
+void check_index_keys(const IndexRecord& index, const Item& item) {
+  for (const KeyAttribute& key : index.keys.attributes()) {
+    const auto found = item.find(key.name);
+    if (found == item.end()) continue;
+    if (found->second.type() != key.type) {
+      throw_validation(std::string(kInvalid) + "Type mismatch for Index Key " + key.name + " Expected: " +
+                       std::string(to_string(key.type)) + " Actual: " + std::string(to_string(found->second.type())) +
+                       " IndexName: " + index.name);
+    }
+    if (is_empty_value(found->second)) {
+      throw_validation("One or more parameter values are not valid. A value specified for a secondary index key is not "
+                       "supported. The AttributeValue for a key attribute cannot contain an empty " +
+                       std::string(key.type == Type::kS ? "string" : "binary") + " value. IndexName: " + index.name +
+                       ", IndexKey: " + key.name);
+    }
+    check_key_value(key, found->second, index.keys.sort && key == *index.keys.sort);
+  }
+}
+
+}  // namespace
+
+std::vector<KeyAttribute> KeySchema::attributes() const {
+  std::vector<KeyAttribute> out{partition};
+  if (sort) out.push_back(*sort);
+  return out;
+}
+
+std::string TableRecord::arn() const {
+  return "arn:aws:dynamodb:" + scope.region + ":" + scope.account + ":table/" + name;
+}
+
+const IndexRecord* TableRecord::index(std::string_view index_name) const {
+  const auto found = std::ranges::find(indexes, index_name, &IndexRecord::name);
+  return found == indexes.end() ? nullptr : &*found;
+}
+
+std::string TableRecord::to_json() const {
+  json::object tag_object;
+  for (const auto& [key, value] : tags) tag_object[key] = value;
+  json::array index_array;
+  for (const IndexRecord& index : indexes) index_array.push_back(write_index(index));
+  return json::serialize(json::object{
+      {"format", 1}, {"id", id}, {"name", name}, {"account", scope.account}, {"region", scope.region},
+      {"keys", dynamodb::to_json(keys)}, {"indexes", std::move(index_array)}, {"onDemand", on_demand},
+      {"read", throughput.read}, {"write", throughput.write}, {"createdMs", created_ms},
+      {"deletionProtection", deletion_protection}, {"tableClass", table_class}, {"ttl", ttl_attribute},
+      {"tags", std::move(tag_object)}});
+}
+
+std::expected<TableRecord, std::string> TableRecord::from_json(std::string_view bytes) {
+  try {
+    const json::value value = json::parse(json::string_view(bytes.data(), bytes.size()));
+    if (value.at("format").as_int64() != 1) return std::unexpected("a table record of a newer format");
+    TableRecord table;
+    table.id = text(value.at("id"));
+    table.name = text(value.at("name"));
+    table.scope = {text(value.at("account")), text(value.at("region"))};
+    table.keys = read_keys(value.at("keys"));
+    for (const json::value& index : value.at("indexes").as_array()) table.indexes.push_back(read_index(index));
+    table.on_demand = value.at("onDemand").as_bool();
+    table.throughput = {value.at("read").as_int64(), value.at("write").as_int64()};
+    table.created_ms = value.at("createdMs").as_int64();
+    table.deletion_protection = value.at("deletionProtection").as_bool();
+    table.table_class = text(value.at("tableClass"));
+    table.ttl_attribute = text(value.at("ttl"));
+    for (const auto& [key, tag] : value.at("tags").as_object()) table.tags[std::string(key)] = text(tag);
+    return table;
+  } catch (const std::exception& error) {
+    return std::unexpected(std::string("a damaged table record: ") + error.what());
+  }
+}
+
+void check_key(const KeySchema& schema, const Item& key) {
+  const std::vector<KeyAttribute> attributes = schema.attributes();
+  bool matches = key.size() == attributes.size();
+  for (const KeyAttribute& attribute : attributes) {
+    const auto found = key.find(attribute.name);
+    matches = matches && found != key.end() && found->second.type() == attribute.type;
+  }
+  if (!matches) throw_validation("The provided key element does not match the schema");
+  for (const KeyAttribute& attribute : attributes) {
+    check_key_value(attribute, key.at(attribute.name), schema.sort && attribute == *schema.sort);
+  }
+}
+
+void check_item(const TableRecord& table, const Item& item, bool is_update) {
+  for (const KeyAttribute& key : table.keys.attributes()) {
+    const auto found = item.find(key.name);
+    if (found == item.end()) throw_validation(std::string(kInvalid) + "Missing the key " + key.name + " in the item");
+    if (found->second.type() != key.type) {
+      throw_validation(std::string(kInvalid) + "Type mismatch for key " + key.name + " expected: " +
+                       std::string(to_string(key.type)) + " actual: " + std::string(to_string(found->second.type())));
+    }
+    check_key_value(key, found->second, table.keys.sort && key == *table.keys.sort);
+  }
+  for (const auto& [name, value] : item) {
+    if (name.empty()) throw_validation(std::string(kInvalid) + "Attribute name must not be empty");
+    if (name.size() > 65535) throw_validation(std::string(kInvalid) + "Attribute name is longer than 65535 bytes");
+  }
+  if (item_size_bytes(item) > kItemSizeBytesMax) {
+    throw_validation(is_update ? "Item size to update has exceeded the maximum allowed size"
+                               : "Item size has exceeded the maximum allowed size");
+  }
+  if (nesting_depth(item) > kNestingDepthMax) throw_validation("Nesting Levels have exceeded supported limits");
+  for (const IndexRecord& index : table.indexes) check_index_keys(index, item);
+}
+
+Item key_of(const KeySchema& schema, const Item& item) {
+  Item key;
+  for (const KeyAttribute& attribute : schema.attributes()) {
+    if (const auto found = item.find(attribute.name); found != item.end()) key.insert(*found);
+  }
+  return key;
+}
+
+std::string item_key(const TableRecord& table, const Item& item) {
+  std::string out = items_prefix(table.scope, table.id);
+  append_partition(item.at(table.keys.partition.name), out);
+  if (table.keys.sort) append_key_value(item.at(table.keys.sort->name), out);
+  return out;
+}
+
+std::optional<std::string> index_key(const TableRecord& table, const IndexRecord& index, const Item& item) {
+  for (const KeyAttribute& key : index.keys.attributes()) {
+    const auto found = item.find(key.name);
+    // A value of another type can only be older than the index: the item is then not in it.
+    if (found == item.end() || found->second.type() != key.type) return std::nullopt;
+    const bool is_sort = index.keys.sort && key == *index.keys.sort;
+    const std::size_t size = size_bytes(found->second);
+    if (size == 0 || size > (is_sort ? kSortKeyBytesMax : kPartitionKeyBytesMax)) return std::nullopt;
+  }
+  std::string out = index_prefix(table.scope, table.id, index.id);
+  append_partition(item.at(index.keys.partition.name), out);
+  if (index.keys.sort) append_key_value(item.at(index.keys.sort->name), out);
+  for (const KeyAttribute& key : table.keys.attributes()) append_key_value(item.at(key.name), out);
+  return out;
+}
+
+Item index_projection(const TableRecord& table, const IndexRecord& index, const Item& item) {
+  if (index.projected == Projected::kAll) return item;
+  Item out = key_of(table.keys, item);
+  out.merge(key_of(index.keys, item));
+  for (const std::string& name : index.non_key_attributes) {
+    if (const auto found = item.find(name); found != item.end()) out.insert(*found);
+  }
+  return out;
+}
+
+}  // namespace parvis::dynamodb

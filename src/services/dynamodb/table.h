@@ -1,0 +1,83 @@
+// dynamodb/table.h: the record of a table: its schema, indexes and settings, and the rules of items that follow from them.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "aws/api_call.h"
+#include "services/dynamodb/attribute_value.h"
+#include "storage/store.h"
+
+namespace parvis::dynamodb {
+
+inline constexpr std::size_t kPartitionKeyBytesMax = 2048;
+inline constexpr std::size_t kSortKeyBytesMax = 1024;
+
+struct KeyAttribute {
+  std::string name;
+  Type type = Type::kS;  // kS, kN or kB
+  bool operator==(const KeyAttribute&) const = default;
+};
+struct KeySchema {
+  KeyAttribute partition;
+  std::optional<KeyAttribute> sort;
+  std::vector<KeyAttribute> attributes() const;
+  bool operator==(const KeySchema&) const = default;
+};
+struct Throughput {
+  std::int64_t read = 0, write = 0;
+};
+enum class Projected { kAll, kKeysOnly, kInclude };
+
+struct IndexRecord {
+  std::string id, name;
+  bool global = true;
+  bool backfilling = false;
+  KeySchema keys;
+  Projected projected = Projected::kAll;
+  std::vector<std::string> non_key_attributes;
+  Throughput throughput;
+};
+
+struct TableRecord {
+  std::string id, name;
+  aws::Scope scope;
+  KeySchema keys;
+  std::vector<IndexRecord> indexes;
+  bool on_demand = true;
+  Throughput throughput;
+  std::int64_t created_ms = 0;
+  bool deletion_protection = false;
+  std::string table_class = "STANDARD";
+  std::string ttl_attribute;  // empty: off
+  std::map<std::string, std::string> tags;
+
+  std::string arn() const;
+  const IndexRecord* index(std::string_view index_name) const;
+  std::string to_json() const;
+  static std::expected<TableRecord, std::string> from_json(std::string_view text);
+};
+
+// One version of a table's record, as read.
+struct Table {
+  std::shared_ptr<const TableRecord> record;
+  storage::Version version = 0;
+  const TableRecord& operator*() const { return *record; }
+  const TableRecord* operator->() const { return record.get(); }
+};
+
+// Throws ValidationException unless `key` has exactly the key attributes, with their types and sizes.
+void check_key(const KeySchema& schema, const Item& key);
+// Throws ValidationException unless the item has the key and keeps every limit (400 KB, depth, index keys).
+void check_item(const TableRecord& table, const Item& item, bool is_update);
+Item key_of(const KeySchema& schema, const Item& item);
+
+std::string item_key(const TableRecord& table, const Item& item);
+// nullopt: the item has not all of the index's key attributes.
+std::optional<std::string> index_key(const TableRecord& table, const IndexRecord& index, const Item& item);
+Item index_projection(const TableRecord& table, const IndexRecord& index, const Item& item);
+
+}  // namespace parvis::dynamodb

@@ -1,0 +1,180 @@
+#include <boost/json.hpp>
+
+#include "core/hash.h"
+#include "services/dynamodb/errors.h"
+#include "services/dynamodb/item_store.h"
+#include "services/dynamodb/keyspace.h"
+
+namespace parvis::dynamodb {
+namespace {
+
+namespace json = boost::json;
+constexpr int kAttemptsMax = 20;
+constexpr std::size_t kExpiredTokensPerCommit = 10;
+
+struct Reason {
+  std::string code = "None";
+  std::string message;
+  std::optional<Item> item;
+};
+
+[[noreturn]] void throw_canceled(const std::vector<Reason>& reasons) {
+  std::string codes;
+  json::array members;
+  for (const Reason& reason : reasons) {
+    codes += (codes.empty() ? "" : ", ") + reason.code;
+    json::object member{{"Code", reason.code}};
+    if (!reason.message.empty()) member["Message"] = reason.message;
+    if (reason.item) member["Item"] = item_to_json(*reason.item);
+    members.push_back(std::move(member));
+  }
+  throw aws::ApiError(kTransactionCanceled,
+                      "Transaction cancelled, please refer cancellation reasons for specific reasons [" + codes + "]",
+                      {{"CancellationReasons", std::move(members)}});
+}
+
+struct Prepared {
+  storage::Commit commit;
+  std::vector<ItemWriteResult> results;
+};
+
+void check_distinct(std::vector<std::string> keys) {
+  std::ranges::sort(keys);
+  if (std::ranges::adjacent_find(keys) != keys.end()) {
+    throw_validation("Transaction request cannot include multiple operations on one item");
+  }
+}
+
+// The outcome of one write against what the snapshot holds; a reason other than None when it cannot be done.
+Reason prepare_one(const ItemWrite& write, const std::string& key, const std::optional<storage::Value>& value,
+                   std::uint64_t write_id, ItemWriteResult& result, storage::Commit& commit) {
+  if (value) result.old_item = decode_stored(value->bytes).item;
+  commit.check(key, value ? std::optional(value->version) : std::nullopt);
+  try {
+    std::optional<Planned> planned = plan_write(*result.table, write, result.old_item);
+    if (!planned) {
+      return {"ConditionalCheckFailed", "The conditional request failed",
+              write.return_old_on_failure ? result.old_item : std::nullopt};
+    }
+    result.new_item = std::move(planned->new_item);
+  } catch (const aws::ApiError& error) {
+    if (error.code() != kValidation.code) throw;
+    return {"ValidationError", error.message(), std::nullopt};
+  }
+  if (write.kind == ItemWrite::Kind::kCheck) {
+    result.base_size_bytes = result.old_item ? item_size_bytes(*result.old_item) : 0;
+    return {};
+  }
+  add_changes(*result.table, write_id, result, key, commit);
+  return {};
+}
+
+awaitable<Prepared> prepare(Catalog& catalog, std::shared_ptr<storage::Snapshot> snapshot, const aws::Scope& scope,
+                            const std::vector<ItemWrite>& writes) {
+  Prepared prepared;
+  std::vector<std::string> keys;
+  for (const ItemWrite& write : writes) {
+    ItemWriteResult result;
+    result.table = co_await catalog.find(snapshot, scope, write.table_name);
+    if (write.kind == ItemWrite::Kind::kPut) check_item(*result.table, write.item, false);
+    else check_key(result.table->keys, write.item);
+    keys.push_back(item_key(*result.table, write.item));
+    prepared.commit.check(table_key(scope, write.table_name), result.table.version);
+    prepared.results.push_back(std::move(result));
+  }
+  auto& checks = prepared.commit.checks;
+  std::ranges::sort(checks, {}, &storage::Check::key);
+  checks.erase(std::ranges::unique(checks, {}, &storage::Check::key).begin(), checks.end());
+  check_distinct(keys);
+  const std::vector<std::optional<storage::Value>> values = co_await snapshot->multi_get(keys);
+  const std::uint64_t write_id = catalog.entropy().next_u64();
+  std::vector<Reason> reasons;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    reasons.push_back(prepare_one(writes[i], keys[i], values.at(i), write_id, prepared.results[i], prepared.commit));
+    bytes += prepared.results[i].base_size_bytes;
+  }
+  if (std::ranges::any_of(reasons, [](const Reason& reason) { return reason.code != "None"; })) throw_canceled(reasons);
+  if (bytes > kTransactionBytesMax) {
+    throw_validation("The aggregate size of the items in the transaction exceeds 4 MB");
+  };
+  co_return prepared;
+}
+
+struct TokenRecord {
+  std::string fingerprint, write_mark;
+  std::int64_t expiry_ms = 0;
+};
+
+std::optional<TokenRecord> read_token(const std::optional<storage::Value>& value) {
+  if (!value) return std::nullopt;
+  boost::system::error_code error;
+  const json::value parsed = json::parse(value->bytes, error);
+  const json::object* record = error ? nullptr : parsed.if_object();
+  if (!record || !record->contains("expiry")) return std::nullopt;
+  return TokenRecord{json::value_to<std::string>(record->at("fingerprint")), json::value_to<std::string>(record->at("mark")),
+                     record->at("expiry").as_int64()};
+}
+
+// Deletes a few tokens that have expired: each transaction pays for its own.
+awaitable<> sweep_tokens(std::shared_ptr<storage::Snapshot> snapshot, const aws::Scope& scope, std::int64_t now_ms,
+                         const std::string& own_token, storage::Commit& commit) {
+  storage::ScanOptions options;
+  options.begin = token_expiries_prefix(scope);
+  options.end = token_expiry_key(scope, now_ms, "");
+  options.limit = kExpiredTokensPerCommit;
+  const storage::ScanPage page = co_await snapshot->scan(std::move(options));
+  for (const storage::Entry& entry : page.entries) {
+    if (entry.value != own_token) commit.erase(token_key(scope, entry.value));
+    commit.erase(entry.key);
+  }
+}
+
+}  // namespace
+
+awaitable<std::vector<ItemWriteResult>> ItemStore::transact(aws::Scope scope, std::vector<ItemWrite> writes,
+                                                            std::string token, std::string fingerprint) {
+  // Without a token of the client a fresh one is written all the same: it tells after an unknown outcome what happened.
+  const std::string mark = catalog_.entropy().uuid();
+  if (token.empty()) token = "-" + mark;
+  const std::string key = token_key(scope, token);
+  storage::StoreError last_error{storage::StoreErrc::kConflict, {}, {}};
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    co_await back_off(attempt, catalog_.entropy());
+    const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
+    const std::int64_t now_ms = catalog_.clock().wall().time_since_epoch().count();
+    const std::optional<storage::Value> token_value = co_await snapshot->get(key);
+    const std::optional<TokenRecord> record = read_token(token_value);
+    if (record && record->expiry_ms > now_ms) {
+      if (record->fingerprint != fingerprint) {
+        throw aws::ApiError(kIdempotentParameterMismatch,
+                            "Request parameters do not match the parameters of an earlier request with the same client token");
+      }
+      std::vector<ItemWriteResult> repeated;
+      for (const ItemWrite& write : writes) {
+        ItemWriteResult result;
+        result.table = co_await catalog_.find(snapshot, scope, write.table_name);
+        result.base_size_bytes = item_size_bytes(write.item);
+        repeated.push_back(std::move(result));
+      }
+      co_return repeated;
+    }
+    Prepared prepared = co_await prepare(catalog_, snapshot, scope, writes);
+    const std::int64_t expiry_ms = now_ms + kClientTokenLifeMs;
+    prepared.commit.check(key, token_value ? std::optional(token_value->version) : std::nullopt);
+    co_await sweep_tokens(snapshot, scope, now_ms, token, prepared.commit);
+    prepared.commit.put(key, json::serialize(json::object{{"fingerprint", fingerprint}, {"mark", mark}, {"expiry", expiry_ms}}));
+    prepared.commit.put(token_expiry_key(scope, expiry_ms, token), token);
+    const auto done = co_await catalog_.store().commit(std::move(prepared.commit));
+    if (done) co_return std::move(prepared.results);
+    last_error = done.error();
+    if (last_error.code != storage::StoreErrc::kConflict && last_error.code != storage::StoreErrc::kUnknownOutcome) {
+      throw_store_error(last_error);
+    }
+  }
+  if (last_error.code != storage::StoreErrc::kConflict) throw_store_error(last_error);
+  throw_canceled(std::vector<Reason>(writes.size(), Reason{"TransactionConflict",
+                                                           "Transaction is ongoing for the item", std::nullopt}));
+}
+
+}  // namespace parvis::dynamodb
