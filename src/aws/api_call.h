@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -91,6 +92,8 @@ class Registry {
   };
   void bind_erased(const OperationModel& model, Erased handler);
   const Entry* find(std::string_view service, std::string_view operation) const;
+  auto begin() const { return entries_.begin(); }  // pairs of (service, operation) and Entry
+  auto end() const { return entries_.end(); }
 
  private:
   std::map<std::pair<std::string, std::string>, Entry, std::less<>> entries_;

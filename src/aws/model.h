@@ -154,6 +154,11 @@ struct OperationName {  // every operation of the model, also those without a ha
   std::string_view name, method, uri;
 };
 
+struct ErrorShape {
+  std::string_view code;
+  std::string_view message_member;  // "message" or "Message"; empty: the shape has none
+};
+
 struct ServiceModel {
   std::string_view service;        // key of the Registry: the endpoint prefix, or the model's name where two share one
   std::string_view model;          // folder in botocore: "apigatewayv2"
@@ -166,6 +171,7 @@ struct ServiceModel {
   std::string_view target_prefix;  // "DynamoDB_20120810"
   std::string_view xml_namespace;
   std::span<const OperationName> operations;
+  std::span<const ErrorShape> errors;
 };
 
 struct OperationModel {

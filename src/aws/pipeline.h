@@ -2,9 +2,10 @@
 // decode, validate, handle, encode, and tell the observer. Whatever a handler throws becomes the wire's error here, once.
 #pragma once
 
-#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <shared_mutex>
 #include <string>
@@ -76,10 +77,10 @@ class Pipeline : public ApiClient {
 
  private:
   struct Atomics;
-  struct Step;
   awaitable<http::Response> answer(http::Request& request, const Route& route, CallRecord& record);
   awaitable<std::shared_ptr<void>> run(const Registry::Entry& entry, const CallContext& call, std::shared_ptr<void> input);
-  void finish(CallRecord& record, std::chrono::steady_clock::time_point start);
+  void finish(CallRecord& record, std::chrono::steady_clock::time_point start) noexcept;
+  void count(const CallRecord& record);
   std::string request_id(std::string_view service) const;
 
   const Registry& registry_;

@@ -36,7 +36,6 @@ class Router {
   Route find(const http::Request& request) const;
 
  private:
-  struct RestOperation;
   void find_target(const http::Request& request, std::string_view target, Route& route) const;
   bool find_action(const http::Request& request, Route& route) const;
   void find_path(const http::Request& request, Route& route) const;

@@ -316,6 +316,14 @@ class Model:
                   f".protocol = Protocol::{PROTOCOLS[m['protocol']]}", f".json_version = {quote(m.get('jsonVersion', ''))}",
                   f".target_prefix = {quote(m.get('targetPrefix', ''))}",
                   f".xml_namespace = {quote(m.get('xmlNamespace', ''))}", ".operations = kOperations"]
+        errors = []
+        for name, s in sorted(self.shapes.items()):
+            if s.get("exception"):
+                member = next((m for m in s.get("members", {}) if m.lower() == "message"), "")
+                errors.append(f"  {{{quote(s.get('error', {}).get('code', name))}, {quote(member)}}},")
+        if errors:
+            lines += ["constexpr ErrorShape kErrors[] = {", *errors, "};"]
+            fields.append(".errors = kErrors")
         lines += [f"constexpr ServiceModel kService{{{', '.join(fields)}}};",
                   "const ServiceModel& service_model() { return kService; }"]
         return lines

@@ -1,0 +1,275 @@
+#include "aws/pipeline.h"
+
+#include <atomic>
+
+#include <boost/json.hpp>
+#include <boost/system/system_error.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "aws/json_codec.h"
+#include "aws/protocol.h"
+#include "aws/service_style.h"
+#include "aws/validate.h"
+
+namespace parvis::aws {
+namespace {
+
+constexpr ErrorSpec kInternalFailure{"InternalFailure", 500, Fault::kServer};
+constexpr ErrorSpec kNotImplemented{"NotImplemented", 501, Fault::kServer};
+constexpr ErrorSpec kUnknownOperation{"UnknownOperationException", 400, Fault::kClient};
+constexpr ErrorSpec kUnknownPath{"UnknownOperationException", 404, Fault::kClient};
+constexpr ErrorSpec kInvalidAction{"InvalidAction", 400, Fault::kClient};
+constexpr ErrorSpec kMethodNotAllowed{"MethodNotAllowed", 405, Fault::kClient};
+constexpr std::size_t kCountersMax = 5000;
+
+[[noreturn]] void refuse_not_implemented(std::string_view service, std::string_view operation) {
+  throw ApiError(kNotImplemented, fmt::format("Parvis does not implement {}:{}.", service, operation));
+}
+
+// Why a request has no handler, as an error that names what was asked for.
+[[noreturn]] void refuse_route(const Route& route, const http::Request& request) {
+  if (!route.service) {
+    if (!route.service_name.empty()) {
+      if (!route.operation.empty()) refuse_not_implemented(route.service_name, route.operation);
+      throw ApiError(kNotImplemented, fmt::format("Parvis does not implement the service {} ({} {}).", route.service_name,
+                                                  request.method, request.path().substr(0, 200)));
+    }
+    if (!route.operation.empty()) refuse_not_implemented("(no service named)", route.operation);
+    throw ApiError(kUnknownPath, fmt::format("No AWS API answers {} {}.", request.method, request.path().substr(0, 200)));
+  }
+  if (route.known_operation) refuse_not_implemented(route.service_name, route.operation);
+  switch (route.protocol) {
+    case Protocol::kJson: throw ApiError(kUnknownOperation, "");
+    case Protocol::kQuery:
+      throw ApiError(kInvalidAction, fmt::format("Could not find operation {} for version {}", route.operation, route.service->api_version));
+    case Protocol::kRestXml: throw ApiError(kMethodNotAllowed, "The specified method is not allowed against this resource.");
+    case Protocol::kRestJson: break;
+  }
+  throw ApiError(kUnknownPath, fmt::format("No operation of {} answers {} {}.", route.service_name, request.method,
+                                           request.path().substr(0, 200)));
+}
+
+// The error that the caller sees for whatever escaped; rethrows cancellation, which is nobody's error.
+ApiError to_api_error(std::exception_ptr thrown, const CallRecord& record) {
+  std::string cause;
+  try {
+    std::rethrow_exception(std::move(thrown));
+  } catch (const ApiError& error) {
+    return error;
+  } catch (const boost::system::system_error& error) {
+    if (error.code() == asio::error::operation_aborted) throw;
+    cause = error.what();
+  } catch (const std::exception& error) {
+    cause = error.what();
+  } catch (...) {
+    cause = "an exception of an unknown type";
+  }
+  spdlog::error("{}:{} request {} failed: {}", record.service, record.operation, record.call.request_id, cause);
+  return ApiError(kInternalFailure, fmt::format("The request processing has failed because of an unknown error (request {}).",
+                                                record.call.request_id));
+}
+
+void note_error(const ApiError& error, CallRecord& record) {
+  record.status = error.http_status();
+  record.error_code = error.code();
+  record.error_message = error.message();
+}
+
+void check_constraints(const OperationModel& op, const void* input) {
+  if (std::optional<std::string> broken = validate(*op.input, input)) {
+    throw ApiError(style_of(op.service, op.service_model->protocol).validation, std::move(*broken));
+  }
+}
+
+}  // namespace
+
+struct Pipeline::Atomics {
+  std::atomic<std::uint64_t> calls{0}, client_errors{0}, server_errors{0}, bytes_in{0}, bytes_out{0}, duration_us{0};
+};
+
+Identity identity_of(const http::Request& request, const PipelineOptions& options) {
+  const ClaimedScope claimed = claimed_scope(request);
+  Identity identity;
+  const std::string& key = claimed.access_key_id;
+  const bool is_account = key.size() == 12 && key.find_first_not_of("0123456789") == key.npos;
+  identity.scope.account = is_account ? key : options.default_account;
+  identity.scope.region = claimed.region.empty() ? options.default_region : claimed.region;
+  identity.principal = {fmt::format("arn:aws:iam::{}:root", identity.scope.account), key};
+  return identity;
+}
+
+Pipeline::Pipeline(const Registry& registry, const Clock& clock, Entropy& entropy, PipelineOptions options)
+    : registry_(registry), clock_(clock), entropy_(entropy), options_(std::move(options)), router_(registry) {}
+
+Pipeline::~Pipeline() = default;
+
+std::string Pipeline::request_id(std::string_view service) const {
+  if (service == "dynamodb") return entropy_.token(52, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+  if (service == "s3") return entropy_.token(16, "0123456789ABCDEF");
+  return entropy_.uuid();
+}
+
+CallContext Pipeline::make_context(Scope scope, std::string origin) const {
+  CallContext call;
+  call.principal.arn = fmt::format("arn:aws:iam::{}:root", scope.account);
+  call.scope = std::move(scope);
+  call.request_id = entropy_.uuid();
+  const auto seconds = clock_.wall().time_since_epoch().count() / 1000;
+  call.trace.trace_id = fmt::format("1-{:08x}-{}", static_cast<std::uint32_t>(seconds), entropy_.token(24, "0123456789abcdef"));
+  call.origin = std::move(origin);
+  return call;
+}
+
+bool Pipeline::wants_stream(const http::Request& head) const {
+  const Route route = router_.find(head);
+  if (!route.entry) return false;
+  return std::ranges::any_of(route.entry->model->input->members, [](const Member& m) { return m.shape->kind == Kind::kStream; });
+}
+
+awaitable<http::Response> Pipeline::handle(http::Request request) {
+  const auto start = std::chrono::steady_clock::now();
+  const Route route = router_.find(request);
+  Identity claimed = identity_of(request, options_);
+  CallRecord record;
+  record.service = route.service_name;
+  record.operation = route.operation;
+  record.call = make_context(std::move(claimed.scope), "http");
+  record.call.principal = std::move(claimed.principal);
+  record.call.request_id = request_id(record.service);
+  if (auto trace = TraceContext::parse(request.headers.get("X-Amzn-Trace-Id"))) record.call.trace = std::move(*trace);
+  record.bytes_in = request.body.size();
+
+  std::exception_ptr thrown;
+  http::Response response;
+  try {
+    response = co_await answer(request, route, record);
+    record.status = response.status;
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  if (thrown) {
+    const ApiError error = to_api_error(std::move(thrown), record);
+    note_error(error, record);
+    response = encode_error(route.service, route.protocol, error, record.call.request_id);
+  }
+  record.bytes_out = response.body.size();
+  finish(record, start);
+  co_return response;
+}
+
+awaitable<http::Response> Pipeline::answer(http::Request& request, const Route& route, CallRecord& record) {
+  if (route.service && options_.authenticate) {
+    Identity identity = co_await options_.authenticate(request, route.service->signing_name);
+    record.call.principal = std::move(identity.principal);
+    record.call.scope = std::move(identity.scope);
+  }
+  if (!route.entry) refuse_route(route, request);
+  const OperationModel& op = *route.entry->model;
+  DecodedInput decoded = decode_request(op, request, route);
+  record.ignored = std::move(decoded.ignored);
+  std::shared_ptr<void> output = co_await run(*route.entry, record.call, std::move(decoded.input));
+  co_return encode_response(op, std::move(output), record.call.request_id);
+}
+
+awaitable<std::shared_ptr<void>> Pipeline::run(const Registry::Entry& entry, const CallContext& call, std::shared_ptr<void> input) {
+  if (options_.authorize) co_await options_.authorize(call, *entry.model, input.get());
+  check_constraints(*entry.model, input.get());
+  co_return co_await entry.handler(call, std::move(input));
+}
+
+awaitable<std::shared_ptr<void>> Pipeline::invoke(CallContext call, const OperationModel& op, std::shared_ptr<void> input) {
+  const auto start = std::chrono::steady_clock::now();
+  CallRecord record;
+  record.service = op.service;
+  record.operation = op.name;
+  record.call = std::move(call);
+  if (record.call.request_id.empty()) record.call.request_id = request_id(op.service);
+  std::exception_ptr thrown;
+  std::shared_ptr<void> output;
+  try {
+    const Registry::Entry* entry = registry_.find(op.service, op.name);
+    if (!entry) refuse_not_implemented(op.service, op.name);
+    output = co_await run(*entry, record.call, std::move(input));
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  if (thrown) {
+    ApiError error = to_api_error(std::move(thrown), record);
+    note_error(error, record);
+    finish(record, start);
+    throw error;
+  }
+  finish(record, start);
+  co_return output;
+}
+
+awaitable<boost::json::value> Pipeline::call_json(CallContext call, std::string_view service, std::string_view operation,
+                                                  boost::json::value input) {
+  // The names are copied: the caller's text may end before this coroutine does.
+  const std::string service_name(service), operation_name(operation);
+  const Registry::Entry* entry = registry_.find(service_name, operation_name);
+  if (!entry) refuse_not_implemented(service_name, operation_name);
+  const OperationModel& op = *entry->model;
+  std::shared_ptr<void> decoded = op.make_input();
+  std::vector<std::string> ignored;
+  try {
+    if (!input.is_null()) decode_json(*op.input, input, decoded.get(), ignored, JsonNames::kModelled);
+  } catch (const DecodeError& error) {
+    static constexpr ErrorSpec kSerialization{"SerializationException"};
+    throw ApiError(kSerialization, error.what());
+  }
+  // From inside an unknown member is a mistake of the caller's program, never a newer client: it is refused.
+  if (!ignored.empty()) {
+    throw ApiError(style_of(op.service, op.service_model->protocol).validation,
+                   fmt::format("{}:{} has no input member '{}'", op.service, op.name, ignored.front()));
+  }
+  const std::shared_ptr<void> output = co_await invoke(std::move(call), op, std::move(decoded));
+  std::string text;
+  encode_json(*op.output, output.get(), text, JsonNames::kModelled);
+  co_return parse_json(text);
+}
+
+void Pipeline::finish(CallRecord& record, std::chrono::steady_clock::time_point start) noexcept {
+  using std::chrono::duration_cast, std::chrono::microseconds;
+  record.duration_us = static_cast<std::uint64_t>(duration_cast<microseconds>(std::chrono::steady_clock::now() - start).count());
+  try {
+    count(record);
+    if (options_.observe) options_.observe(record);
+  } catch (const std::exception& error) {
+    spdlog::error("the observer of API calls failed: {}", error.what());
+  }
+}
+
+void Pipeline::count(const CallRecord& record) {
+  std::string key = record.service + ":" + record.operation;
+  Atomics* at = nullptr;
+  {
+    std::shared_lock lock(counters_mutex_);
+    if (auto found = counters_.find(key); found != counters_.end()) at = found->second.get();
+  }
+  if (!at) {
+    std::unique_lock lock(counters_mutex_);
+    if (counters_.size() >= kCountersMax) key = "other:other";  // names of unknown operations come from the client
+    auto& slot = counters_[key];
+    if (!slot) slot = std::make_unique<Atomics>();
+    at = slot.get();
+  }
+  at->calls.fetch_add(1, std::memory_order_relaxed);
+  if (record.status >= 500) at->server_errors.fetch_add(1, std::memory_order_relaxed);
+  else if (record.status >= 400) at->client_errors.fetch_add(1, std::memory_order_relaxed);
+  at->bytes_in.fetch_add(record.bytes_in, std::memory_order_relaxed);
+  at->bytes_out.fetch_add(record.bytes_out, std::memory_order_relaxed);
+  at->duration_us.fetch_add(record.duration_us, std::memory_order_relaxed);
+}
+
+std::map<std::string, CallCounters> Pipeline::counters() const {
+  std::map<std::string, CallCounters> result;
+  std::shared_lock lock(counters_mutex_);
+  for (const auto& [key, a] : counters_) {
+    result[key] = {a->calls, a->client_errors, a->server_errors, a->bytes_in, a->bytes_out, a->duration_us};
+  }
+  return result;
+}
+
+}  // namespace parvis::aws
