@@ -1,0 +1,54 @@
+// platform/platform.h: the composition root: makes every part, binds them to each other, starts and stops them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aws/api_call.h"
+#include "core/async.h"
+#include "platform/event_stream.h"
+#include "platform/options.h"
+#include "templates/stack.h"
+
+namespace parvis::platform {
+
+// Why the platform could not start, as a sentence for the person who started it.
+class StartError : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct ServedApi {
+  std::string id, name, stage, kind;  // kind: "REST" or "HTTP"
+  std::string url;                    // http://localhost:3000
+  std::vector<std::string> routes;    // "GET /offers"
+};
+
+class Platform {  // start() and stop() on one thread; the rest is thread-safe
+ public:
+  explicit Platform(Options options);  // throws StartError
+  ~Platform();
+  Platform(const Platform&) = delete;
+
+  // Loads what is stored, runs the I/O threads and listens. Throws StartError.
+  void start();
+  void stop();
+
+  std::uint16_t port() const;
+  EventStream& events();
+  templates::StackEngine& stacks();
+  aws::CallContext context(std::string origin) const;
+  // Runs a coroutine on the platform and waits for it; rethrows what it throws. Not from an I/O thread.
+  void run(std::function<awaitable<>()> work);
+  // Serves these APIs on ports of their own, api_port and up, in this order; APIs that keep their place keep their port.
+  void serve_apis(const std::vector<std::string>& api_ids);
+  std::vector<ServedApi> served_apis() const;
+  std::vector<std::string> tables() const;  // of the default account and Region, by name
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace parvis::platform
