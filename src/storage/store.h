@@ -96,8 +96,8 @@ std::optional<StoreError> check_limits(const Commit& commit);
 std::size_t commit_bytes(const Commit& commit);
 
 struct ScanOptions {
-  std::string begin;        // inclusive
-  std::string end;          // exclusive; empty: no bound
+  std::string begin = {};   // inclusive
+  std::string end = {};     // exclusive; empty: no bound
   bool reverse = false;     // from end to begin
   std::size_t limit = 1000; // entries
   std::size_t bytes_max = 1u << 20;  // stops after the entry that passes it
