@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +30,16 @@ class Headers {
 
  private:
   std::vector<std::pair<std::string, std::string>> fields_;
+};
+
+// A request body that cannot be read to its end. `status` is the answer it deserves when nothing was answered yet.
+class BodyError : public std::runtime_error {
+ public:
+  BodyError(unsigned status, const char* what) : std::runtime_error(what), status_(status) {}
+  unsigned status() const { return status_; }
+
+ private:
+  unsigned status_;
 };
 
 // A body read piece by piece. nullopt: the end. Throws BodyError when the peer breaks off or breaks a limit.
@@ -60,10 +71,11 @@ struct Request {
 
 struct Response {
   unsigned status = 200;
-  Headers headers;              // Content-Length, Date and Connection are the server's business
-  std::string body;
-  // Set instead of body: called once with the open answer; returns when the body is complete.
-  std::function<awaitable<>(ByteSink&)> stream;
+  Headers headers = {};           // Content-Length, Date and Connection are the server's business (see stream; HEAD keeps a given length)
+  std::string body = {};
+  // Set instead of body: called once with the open answer; returns when the body is complete. The answer is chunked,
+  // unless `headers` has a Content-Length, which the pieces must then add up to. Not called for HEAD.
+  std::function<awaitable<>(ByteSink&)> stream = {};
 };
 
 // "Not Found" for 404; "Unknown" for numbers it does not know.

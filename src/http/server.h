@@ -1,5 +1,8 @@
 // http/server.h: an HTTP/1.1 server over one io_context per core. Beast stays inside server.cc.
 //
+// Each context is run by one thread; a connection, its handler and its streams stay on one context.
+// A handler that throws is answered 500 (BodyError: its status); the cause goes to the log.
+//
 // Limits: request line + headers <= header_bytes_max (431 past it), body <= body_bytes_max (413), a header section must
 // arrive within header_timeout, an idle connection closes after idle_timeout. Conflicting or repeated Content-Length,
 // Content-Length with Transfer-Encoding, bare LF in chunk framing, and unknown transfer codings are 400 and close.
@@ -26,7 +29,8 @@ struct ServerOptions {
   std::uint16_t port = 0;  // 0: any free one
   std::size_t header_bytes_max = 64u << 10;
   std::size_t body_bytes_max = 64u << 20;
-  std::size_t connections_max = 10'000;
+  std::uint64_t stream_bytes_max = 5ull << 30;  // of a body that is read through Request::stream
+  std::size_t connections_max = 10'000;         // past it a connection is answered 503 and closed
   std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds idle_timeout{75'000};
   // Called with the head alone (body empty): true asks for Request::stream instead of a whole body.
@@ -41,7 +45,9 @@ class Server {
   ~Server();  // closes every connection
   std::uint16_t port() const;
   // No new connections; open requests have until `grace` to finish. Callable from any thread, once.
+  // Does not block: poll connection_count() to learn when the last one is gone.
   void stop(std::chrono::milliseconds grace);
+  std::size_t connection_count() const;
 
  private:
   struct Impl;

@@ -1,0 +1,123 @@
+#include "http/request_parser.h"
+
+#include <algorithm>
+
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/field.hpp>
+
+namespace parvis::http {
+namespace {
+
+namespace bh = boost::beast::http;
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  return out;
+}
+
+unsigned status_of(const boost::beast::error_code& ec) {
+  if (ec == bh::error::header_limit) return 431;
+  if (ec == bh::error::body_limit) return 413;
+  if (ec == bh::error::bad_version) return 505;
+  return 400;
+}
+
+bool all_digits(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool host_is_clean(std::string_view host) {
+  return std::all_of(host.begin(), host.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::string_view("-._:[]~!$&'()*+,;=%").find(c) != std::string_view::npos;
+  });
+}
+
+}  // namespace
+
+HeadScanner::State HeadScanner::scan(std::string_view bytes) {
+  while (pos_ < bytes.size()) {
+    if (pos_ > 0 && bytes[pos_ - 1] == '\n' && (bytes[pos_] == ' ' || bytes[pos_] == '\t')) return State::kBad;
+    const std::size_t lf = bytes.find('\n', pos_);
+    if (lf == std::string_view::npos) {
+      pos_ = bytes.size();
+      return State::kMore;
+    }
+    if (lf == 0 || bytes[lf - 1] != '\r') return State::kBad;
+    pos_ = lf + 1;
+    if (lf >= 3 && bytes[lf - 2] == '\n' && bytes[lf - 3] == '\r') return State::kDone;
+  }
+  return State::kMore;
+}
+
+RequestParser::RequestParser(std::size_t header_bytes_max) {
+  header_limit(static_cast<std::uint32_t>(std::min<std::size_t>(header_bytes_max, 16u << 20)));
+  body_limit(boost::none);
+}
+
+std::size_t RequestParser::feed(std::string_view bytes) {
+  error_code ec;
+  const std::size_t used = put(boost::asio::const_buffer(bytes.data(), bytes.size()), ec);
+  if (ec && ec != bh::error::need_more && status == 0) status = status_of(ec);
+  return used;
+}
+
+void RequestParser::on_request_impl(bh::verb, view method, view target, int version, error_code&) {
+  request.method.assign(method.data(), method.size());
+  request.target.assign(target.data(), target.size());
+  version_ = version;
+  http11 = version == 11;
+}
+
+void RequestParser::on_field_impl(bh::field, view name, view value, error_code&) {
+  if (!head_done_) request.headers.add(std::string(name), std::string(value));  // trailers are read and dropped
+}
+
+std::size_t RequestParser::on_body_impl(view bytes, error_code&) {
+  body.append(bytes.data(), bytes.size());
+  return bytes.size();
+}
+std::size_t RequestParser::on_chunk_body_impl(std::uint64_t, view bytes, error_code&) {
+  body.append(bytes.data(), bytes.size());
+  return bytes.size();
+}
+
+void RequestParser::check_target() {
+  std::string& target = request.target;
+  const std::string lead = lower_case(std::string_view(target).substr(0, 8));
+  if (const std::size_t skip = lead.starts_with("http://") ? 7 : lead == "https://" ? 8 : 0; skip > 0) {
+    // The absolute form names the host; it wins over the Host header (RFC 9112 section 3.2.2).
+    const std::size_t end = std::min(target.find_first_of("/?", skip), target.size());
+    request.host = lower_case(std::string_view(target).substr(skip, end - skip));
+    target.erase(0, end);
+    if (!target.starts_with('/')) target.insert(0, "/");
+  }
+  const bool asterisk = target == "*" && request.method == "OPTIONS";
+  if (!target.starts_with('/') && !asterisk) status = 400;
+}
+
+void RequestParser::check_head() {
+  if (status != 0) return;
+  if (version_ != 10 && version_ != 11) {
+    status = 505;
+    return;
+  }
+  const Headers& headers = request.headers;
+  const auto hosts = headers.all("host"), lengths = headers.all("content-length"), codings = headers.all("transfer-encoding");
+  if (hosts.size() > 1 || (http11 && hosts.empty())) status = 400;
+  if (!hosts.empty()) request.host = lower_case(hosts.front());
+  check_target();
+  if (!host_is_clean(request.host)) status = 400;
+  // One length, plain digits; or one coding, exactly "chunked", and only in HTTP/1.1. Anything else has two readings.
+  if (lengths.size() > 1 || codings.size() > 1 || (!lengths.empty() && !codings.empty())) status = 400;
+  if (!lengths.empty() && !all_digits(lengths.front())) status = 400;
+  if (!codings.empty() && (!http11 || lower_case(codings.front()) != "chunked" || !chunked())) status = 400;
+  if (status != 0) return;
+  if (const auto expect = headers.find("expect"); expect && http11) {
+    if (lower_case(*expect) == "100-continue") expect_continue = true;
+    else status = 417;
+  }
+}
+
+}  // namespace parvis::http
