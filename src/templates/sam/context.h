@@ -105,7 +105,7 @@ bool valid_definition(const Py& definition, bool http);
 std::string normalized_method(std::string_view method);
 bool has_integration(Py& definition, std::string_view path, std::string_view method);
 void add_path(Py& definition, const PyText& path, const PyText& method);
-void add_integration(Py& definition, const PyText& path, const PyText& method, const std::string& uri, const std::optional<std::string>& condition, bool http);
+void add_integration(Py& definition, const PyText& path, const PyText& method, const PyText& uri, const std::optional<std::string>& condition, bool http);
 std::vector<Py*> conditional_contents(Py& item);
 Py conditional(const std::string& condition, Py value);
 // The method's definitions at a path that have an integration.

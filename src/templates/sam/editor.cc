@@ -88,7 +88,7 @@ void add_path(Py& definition, const PyText& path, const PyText& method) {
   }
 }
 
-void add_integration(Py& definition, const PyText& path, const PyText& method, const std::string& uri, const std::optional<std::string>& condition, bool http) {
+void add_integration(Py& definition, const PyText& path, const PyText& method, const PyText& uri, const std::optional<std::string>& condition, bool http) {
   add_path(definition, path, method);
   const std::string name = normalized_method(method.text);
   for (Py* item : conditional_contents(*definition.find("paths")->find(path.text))) {

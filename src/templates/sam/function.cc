@@ -330,8 +330,9 @@ class FunctionTransform {
     }
     return out;
   }
-  std::string integration_uri(std::string_view partition) const {
-    return fmt::format("arn:{}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{}}}/invocations", partition, alias_.empty() ? id_ + ".Arn" : alias_);
+  PyText integration_uri(std::string_view partition) const {
+    const std::string uri = fmt::format("arn:{}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{}}}/invocations", partition, alias_.empty() ? id_ + ".Arn" : alias_);
+    return {uri, context_.py27 && alias_.empty()};  // the id of an alias is made, not from the template
   }
   std::optional<std::string> condition() const {
     const json::value* name = source_.if_contains("Condition");
