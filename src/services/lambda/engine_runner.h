@@ -1,0 +1,22 @@
+// lambda/engine_runner.h: the worker engine as the Runner of this service. Made by platform/.
+#pragma once
+
+#include "services/lambda/invoke.h"
+
+namespace parvis::lambda {
+
+class EngineRunner final : public Runner {  // `engine` outlives it
+ public:
+  explicit EngineRunner(functions::Engine& engine) : engine_(engine) {}
+  void prepare(functions::FunctionSpec spec, bool load) override { engine_.prepare(std::move(spec), load); }
+  awaitable<functions::InvocationResult> invoke(std::shared_ptr<const functions::FunctionSpec> spec,
+                                                functions::Invocation invocation) override {
+    return engine_.invoke(std::move(spec), std::move(invocation));
+  }
+  void retire(const std::string& key) override { engine_.retire(key); }
+
+ private:
+  functions::Engine& engine_;
+};
+
+}  // namespace parvis::lambda

@@ -1,0 +1,92 @@
+// lambda/function.h: the record of one function: its configuration, where its code is, its policy. Validation with the
+// service's messages. Pure: nothing here reads or writes the store.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json.hpp>
+
+#include "aws/api_call.h"
+#include "core/clock.h"
+
+namespace parvis::lambda {
+
+inline constexpr std::string_view kLatest = "$LATEST";
+
+// What names a function in a call: "name", "name:qualifier", "123456789012:function:name" or a whole ARN.
+struct FunctionRef {
+  aws::Scope scope;
+  std::string name;
+  std::string qualifier;  // "" when none was given
+  std::string arn() const;            // without the qualifier
+  std::string qualified_arn() const;  // with it, when there is one
+};
+// `qualifier` is the call's own Qualifier member; the name may carry one too.
+// Throws: InvalidParameterValueException (malformed, or two qualifiers that differ), ResourceNotFoundException (another
+//   Region's or account's function).
+// Source: Lambda API Reference, FunctionName of Invoke.
+FunctionRef parse_function_ref(const aws::Scope& caller, std::string_view name, std::string_view qualifier = {});
+// As above, and only $LATEST exists. Throws ResourceNotFoundException "Function not found: …" for anything else.
+FunctionRef latest_ref(const aws::Scope& caller, std::string_view name, std::string_view qualifier = {});
+std::string function_arn(const aws::Scope& scope, std::string_view name);
+aws::ApiError not_found(const FunctionRef& ref);
+
+struct CodeRef {
+  std::string id;         // of the stored package; empty for a local folder
+  std::string local_dir;  // a folder of the host, `parvis dev` only; empty otherwise
+  std::string sha256;     // 32 raw bytes
+  std::uint64_t size_bytes = 0;
+};
+
+struct Statement {
+  std::string id;
+  boost::json::object body;
+};
+
+struct FunctionRecord {
+  aws::Scope scope;
+  std::string name, runtime, role, handler, description;
+  int timeout_seconds = 3;
+  int memory_mb = 128;
+  int ephemeral_mb = 512;
+  std::map<std::string, std::string> environment;
+  std::map<std::string, std::string> tags;
+  std::string architecture = "x86_64";
+  std::string tracing_mode = "PassThrough";
+  std::string log_group;                 // empty: /aws/lambda/<name>
+  std::optional<int> reserved_concurrency;
+  CodeRef code;
+  std::vector<Statement> statements;
+  std::string policy_revision_id;
+  std::string revision_id;               // changes with code and configuration
+  std::string config_id;                 // as revision_id; also when the concurrency limit changes
+  Millis last_modified{};
+
+  std::string arn() const { return function_arn(scope, name); }
+  std::string log_group_name() const { return log_group.empty() ? "/aws/lambda/" + name : log_group; }
+};
+
+std::string to_json(const FunctionRecord& record);
+// nullopt: not what to_json() writes, or a newer format.
+std::optional<FunctionRecord> parse_record(std::string_view json);
+
+// Each throws InvalidParameterValueException or ValidationException with the service's message.
+// Source: Lambda API Reference, CreateFunction; Developer Guide, "Lambda quotas", "Defined runtime environment variables".
+void check_name(std::string_view name);
+void check_runtime(std::string_view runtime);
+void check_memory(std::int64_t memory_mb);
+void check_timeout(std::int64_t timeout_seconds);
+void check_environment(const std::map<std::string, std::string>& variables);  // reserved keys; 4 KB in total
+void check_tags(const std::map<std::string, std::string>& tags, bool from_template);  // 50; no "aws:" from users
+void check_architecture(std::string_view architecture);
+void check_whole(const FunctionRecord& record);  // all of the above that a record carries
+
+std::string format_last_modified(Millis time);  // "2026-11-23T10:00:00.000+0000"
+std::string policy_document(const FunctionRecord& record);
+
+}  // namespace parvis::lambda

@@ -1,0 +1,108 @@
+#include "services/lambda/function_store.h"
+
+#include <spdlog/spdlog.h>
+
+#include "services/lambda/errors.h"
+#include "services/lambda/keyspace.h"
+
+namespace parvis::lambda {
+namespace {
+
+constexpr int kAttemptsMax = 5;
+
+FunctionRecord decode(std::string_view bytes, std::string_view name) {
+  std::optional<FunctionRecord> record = parse_record(bytes);
+  if (!record) {
+    spdlog::error("lambda: the stored record of function {} cannot be read", name);
+    throw error(kService, "The function's configuration could not be read.");
+  }
+  return std::move(*record);
+}
+
+}  // namespace
+
+aws::ApiError to_api_error(const storage::StoreError& failed) {
+  switch (failed.code) {
+    case storage::StoreErrc::kBusy: return error(kTooManyRequests, "Rate exceeded");
+    case storage::StoreErrc::kConflict:
+      return error(kResourceConflict, "The operation cannot be performed at this time. An update is in progress for the resource.");
+    case storage::StoreErrc::kStopping: return error(kService, "The service is stopping.");
+    case storage::StoreErrc::kUnknownOutcome:
+    case storage::StoreErrc::kTooLarge:
+    case storage::StoreErrc::kCorruption:
+      spdlog::error("lambda: commit failed: {}: {}", storage::to_string(failed.code), failed.detail);
+      return error(kService, "An internal error occurred.");
+  }
+  std::abort();
+}
+
+awaitable<> commit_plain(storage::Store& store, storage::Commit commit) {
+  for (int attempt = 1;; ++attempt) {
+    auto done = co_await store.commit(commit);
+    if (done) co_return;
+    if (done.error().code != storage::StoreErrc::kUnknownOutcome || attempt == kAttemptsMax) throw to_api_error(done.error());
+  }
+}
+
+awaitable<std::optional<StoredFunction>> FunctionStore::find(FunctionRef ref) {
+  const std::string key = function_key(ref.scope.account, ref.scope.region, ref.name);
+  auto value = co_await store_.snapshot()->get(key);
+  if (!value) co_return std::nullopt;
+  co_return StoredFunction{decode(value->bytes, ref.name), value->version};
+}
+
+awaitable<StoredFunction> FunctionStore::get(FunctionRef ref) {
+  auto found = co_await find(ref);
+  if (!found) throw not_found(ref);
+  co_return std::move(*found);
+}
+
+awaitable<FunctionStore::Page> FunctionStore::list(aws::Scope scope, std::string after, std::size_t limit) {
+  const std::string prefix = function_prefix(scope.account, scope.region);
+  storage::ScanOptions range{.begin = prefix, .end = storage::prefix_end(prefix), .limit = limit};
+  if (!after.empty()) range.begin = function_key(scope.account, scope.region, after) + '\0';
+  storage::ScanPage page = co_await store_.snapshot()->scan(range);
+  Page out{.records = {}, .more = page.more};
+  for (const storage::Entry& entry : page.entries) out.records.push_back(decode(entry.value, entry.key));
+  co_return out;
+}
+
+awaitable<bool> FunctionStore::write(FunctionRecord record, std::optional<storage::Version> expected) {
+  const std::string key = function_key(record.scope.account, record.scope.region, record.name);
+  const std::string bytes = to_json(record);
+  for (int attempt = 1;; ++attempt) {
+    storage::Commit commit;
+    commit.check(key, expected).put(key, bytes);
+    auto done = co_await store_.commit(std::move(commit));
+    if (done) co_return true;
+    const storage::StoreErrc code = done.error().code;
+    // After an unknown outcome the record may be ours already: its ids are unique, so equal bytes mean that it is.
+    if (code == storage::StoreErrc::kConflict || code == storage::StoreErrc::kUnknownOutcome) {
+      auto now = co_await store_.snapshot()->get(key);
+      if (now && now->bytes == bytes) co_return true;
+      if (code == storage::StoreErrc::kConflict) co_return false;
+      if (attempt < kAttemptsMax) continue;
+    }
+    throw to_api_error(done.error());
+  }
+}
+
+awaitable<bool> FunctionStore::erase(FunctionRef ref, storage::Version expected) {
+  const std::string key = function_key(ref.scope.account, ref.scope.region, ref.name);
+  for (int attempt = 1;; ++attempt) {
+    storage::Commit commit;
+    commit.check(key, expected).erase(key);
+    auto done = co_await store_.commit(std::move(commit));
+    if (done) co_return true;
+    const storage::StoreErrc code = done.error().code;
+    if (code == storage::StoreErrc::kConflict || code == storage::StoreErrc::kUnknownOutcome) {
+      auto now = co_await store_.snapshot()->get(key);
+      if (!now) co_return true;
+      if (code == storage::StoreErrc::kConflict) co_return false;
+      if (attempt < kAttemptsMax) continue;
+    }
+    throw to_api_error(done.error());
+  }
+}
+
+}  // namespace parvis::lambda
