@@ -77,8 +77,9 @@ class Engine {
   struct Stats { unsigned workers = 0, busy = 0, waiting = 0; std::uint64_t invocations = 0, cold_starts = 0; };
   Stats stats() const;
 
+  struct Impl;  // engine_impl.h; for the engine's own sources
+
  private:
-  struct Impl;
   std::shared_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,348 @@
+// Runs real Node.js workers: PARVIS_NODE names the interpreter, else the one that script/setup installs.
+#include "functions/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/use_future.hpp>
+#include <boost/json.hpp>
+
+namespace parvis::functions {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string from_environment(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : otherwise;
+}
+
+struct EngineTest : testing::Test {
+  EngineTest() {
+    std::string name = (fs::temp_directory_path() / "parvis-engine-XXXXXX").string();
+    folder = mkdtemp(name.data());
+    options.node_path = from_environment("PARVIS_NODE", PARVIS_TEST_NODE);
+    options.node_sdk_dir = PARVIS_TEST_SDK;
+    options.scratch_dir = folder / "scratch";
+    options.prebooted = 1;
+    options.on_log_line = [this](const std::string& id, const std::string&, const std::string& line) {
+      const std::lock_guard lock(mutex);
+      live_lines.push_back(id + "|" + line);
+    };
+  }
+  ~EngineTest() override {
+    if (engine) engine->stop();
+    work.reset();
+    if (thread.joinable()) thread.join();
+    engine.reset();
+    fs::remove_all(folder);
+  }
+  Engine& start() {
+    engine = std::make_unique<Engine>(context, clock, entropy, options);
+    thread = std::thread([this] { context.run(); });
+    return *engine;
+  }
+  std::shared_ptr<FunctionSpec> function(const std::string& code, const std::string& file = "index.js") {
+    const fs::path code_dir = folder / ("code" + std::to_string(functions++));
+    fs::create_directories(code_dir);
+    std::ofstream(code_dir / file) << code;
+    auto spec = std::make_shared<FunctionSpec>();
+    spec->key = code_dir;
+    spec->name = "greet";
+    spec->runtime = "nodejs22.x";
+    spec->handler = "index.handler";
+    spec->code_dir = code_dir;
+    spec->timeout = 20s;
+    return spec;
+  }
+  std::future<InvocationResult> begin(std::shared_ptr<const FunctionSpec> spec, std::string payload = "{}", std::string id = "") {
+    if (!engine) start();
+    Invocation call{.request_id = id.empty() ? "req-" + std::to_string(++calls) : id, .payload = std::move(payload), .trace_header = "Root=1-2-3",
+                    .function_arn = "arn:aws:lambda:eu-central-1:000000000000:function:greet", .client_context = {}};
+    return asio::co_spawn(context, engine->invoke(std::move(spec), std::move(call)), asio::use_future);
+  }
+  InvocationResult call(std::shared_ptr<const FunctionSpec> spec, std::string payload = "{}") { return begin(std::move(spec), std::move(payload)).get(); }
+  template <class Condition>
+  bool eventually(Condition condition) {
+    for (int i = 0; i < 1000 && !condition(); ++i) std::this_thread::sleep_for(10ms);
+    return condition();
+  }
+
+  fs::path folder;
+  EngineOptions options;
+  Clock clock;
+  Entropy entropy;
+  asio::io_context context;
+  asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+  std::unique_ptr<Engine> engine;
+  std::thread thread;
+  std::mutex mutex;
+  std::vector<std::string> live_lines;
+  int functions = 0, calls = 0;
+};
+
+std::string field(const InvocationResult& result, const char* name) {
+  return std::string(boost::json::parse(result.payload).at(name).as_string());
+}
+
+TEST_F(EngineTest, FirstCallIsColdAndTheSecondWarm) {
+  const auto spec = function("let n = 0; exports.handler = async (event) => ({ hello: event.name, n: ++n });");
+  const InvocationResult first = call(spec, R"({"name":"Zoë"})");
+  EXPECT_EQ(first.outcome, Outcome::kOk);
+  EXPECT_EQ(first.payload, "{\"hello\":\"Zoë\",\"n\":1}");
+  EXPECT_TRUE(first.cold);
+  EXPECT_GT(first.init.count(), 0);
+  EXPECT_GT(first.memory_peak_bytes, 10u << 20);
+  const InvocationResult second = call(spec, R"({"name":"b"})");
+  EXPECT_EQ(second.payload, R"({"hello":"b","n":2})");
+  EXPECT_FALSE(second.cold);
+  EXPECT_THAT(second.log, ContainsRegex("^START RequestId: req-2 Version: \\$LATEST\nEND RequestId: req-2\nREPORT RequestId: req-2\tDuration: [0-9.]+ ms\t"
+                                        "Billed Duration: [0-9]+ ms\tMemory Size: 128 MB\tMax Memory Used: [0-9]+ MB\t\n$"));
+}
+
+TEST_F(EngineTest, ContextIsComplete) {
+  const auto spec = function(R"(exports.handler = (event, context, callback) => {
+    callback(null, { id: context.awsRequestId, name: context.functionName, version: context.functionVersion, memory: context.memoryLimitInMB,
+      arn: context.invokedFunctionArn, group: context.logGroupName, stream: context.logStreamName, waits: context.callbackWaitsForEmptyEventLoop,
+      left: context.getRemainingTimeInMillis(), trace: process.env._X_AMZN_TRACE_ID, cwd: process.cwd() }); };)");
+  const auto got = boost::json::parse(call(spec).payload);
+  EXPECT_EQ(got.at("id"), "req-1");
+  EXPECT_EQ(got.at("name"), "greet");
+  EXPECT_EQ(got.at("version"), "$LATEST");
+  EXPECT_EQ(got.at("memory"), "128");
+  EXPECT_EQ(got.at("arn"), "arn:aws:lambda:eu-central-1:000000000000:function:greet");
+  EXPECT_EQ(got.at("group"), "/aws/lambda/greet");
+  EXPECT_THAT(std::string(got.at("stream").as_string()), ContainsRegex("^[0-9/]+\\[\\$LATEST\\][0-9a-f]+$"));
+  EXPECT_EQ(got.at("waits"), true);
+  EXPECT_GT(got.at("left").to_number<int>(), 15'000);
+  EXPECT_LE(got.at("left").to_number<int>(), 20'000);
+  EXPECT_EQ(got.at("trace"), "Root=1-2-3");
+  EXPECT_EQ(got.at("cwd").as_string(), boost::json::string_view(spec->code_dir));
+}
+
+TEST_F(EngineTest, CallsRunConcurrentlyInWorkersOfTheirOwn) {
+  options.workers_max = 3;
+  const auto spec = function("exports.handler = async () => { await new Promise((r) => setTimeout(r, 300)); return process.pid; };");
+  std::vector<std::future<InvocationResult>> open;
+  for (int i = 0; i < 6; ++i) open.push_back(begin(spec));
+  std::set<std::string> pids;
+  for (auto& one : open) pids.insert(one.get().payload);
+  EXPECT_GE(pids.size(), 2u);
+  EXPECT_LE(pids.size(), 3u);
+  EXPECT_LE(engine->stats().workers, 3u);
+  EXPECT_EQ(engine->stats().invocations, 6u);
+}
+
+TEST_F(EngineTest, WaitingCallsAreBounded) {
+  options.workers_max = 1;
+  options.queue_max = 2;
+  const auto spec = function("exports.handler = async () => { await new Promise((r) => setTimeout(r, 200)); return 1; };");
+  std::vector<std::future<InvocationResult>> open;
+  for (int i = 0; i < 8; ++i) open.push_back(begin(spec));
+  int throttled = 0;
+  for (auto& one : open) throttled += one.get().outcome == Outcome::kThrottled;
+  EXPECT_GE(throttled, 5);
+  EXPECT_LE(throttled, 6);
+}
+
+TEST_F(EngineTest, TimeoutEndsTheWorkerAndItsChildren) {
+  auto spec = function("exports.handler = async (e) => { if (e.fast) return 1; require('child_process').spawn('sleep', ['1000']); for (;;) {} };");
+  spec->timeout = 300ms;
+  const InvocationResult result = begin(spec, "{}", "slow").get();
+  EXPECT_EQ(result.outcome, Outcome::kTimedOut);
+  EXPECT_EQ(result.payload, R"({"errorType":"Sandbox.Timedout","errorMessage":"RequestId: slow Error: Task timed out after 0.30 seconds"})");
+  EXPECT_THAT(result.log, HasSubstr("Z slow Task timed out after 0.30 seconds\n\nEND RequestId: slow\n"));
+  EXPECT_THAT(result.log, HasSubstr("Status: timeout"));
+  EXPECT_EQ(call(spec, R"({"fast":1})").payload, "1");
+}
+
+struct FailureCase {
+  const char* name;
+  const char* code;
+  Outcome outcome;
+  const char* type;
+  const char* message;
+};
+struct Failures : EngineTest, testing::WithParamInterface<FailureCase> {};
+TEST_P(Failures, HaveTheRuntimesShape) {
+  const auto spec = function(GetParam().code);
+  const InvocationResult result = call(spec);
+  EXPECT_EQ(result.outcome, GetParam().outcome) << result.payload;
+  EXPECT_EQ(field(result, "errorType"), GetParam().type) << result.payload;
+  EXPECT_THAT(field(result, "errorMessage"), HasSubstr(GetParam().message));
+}
+INSTANTIATE_TEST_SUITE_P(Node, Failures, testing::Values(
+    FailureCase{"throws", "exports.handler = async () => { throw new TypeError('bad'); };", Outcome::kFunctionError, "TypeError", "bad"},
+    FailureCase{"throws_at_once", "exports.handler = () => { throw new RangeError('far'); };", Outcome::kFunctionError, "RangeError", "far"},
+    FailureCase{"callback_error", "exports.handler = (e, c, cb) => cb(new Error('no'));", Outcome::kFunctionError, "Error", "no"},
+    FailureCase{"rejects_with_text", "exports.handler = async () => { throw 'plain'; };", Outcome::kFunctionError, "string", "plain"},
+    FailureCase{"unhandled_rejection", "exports.handler = () => { Promise.reject(new Error('lost')); };", Outcome::kFunctionError, "Runtime.UnhandledPromiseRejection", "Error: lost"},
+    FailureCase{"uncaught", "exports.handler = () => new Promise(() => setTimeout(() => { throw new Error('later'); }, 5));", Outcome::kFunctionError, "Error", "later"},
+    FailureCase{"never_settles", "exports.handler = async () => { await new Promise(() => {}); };", Outcome::kFunctionError, "Runtime.NodeJsExit", "never settled"},
+    FailureCase{"exits", "exports.handler = () => process.exit(3);", Outcome::kCrashed, "Runtime.ExitError", "Runtime exited with error: exit status 3"},
+    FailureCase{"kills_itself", "exports.handler = () => process.kill(process.pid, 'SIGKILL');", Outcome::kCrashed, "Runtime.ExitError", "signal: killed"},
+    FailureCase{"circular", "exports.handler = async () => { const a = {}; a.a = a; return a; };", Outcome::kFunctionError, "Error", "Unable to stringify response body"},
+    FailureCase{"garbage", "exports.handler = async () => { require('fs').writeSync(3, Buffer.alloc(64, 255)); await new Promise((r) => setTimeout(r, 5000)); };", Outcome::kCrashed, "Runtime.ExitError", "invalid message"},
+    FailureCase{"too_large", "exports.handler = async () => 'x'.repeat(7 << 20);", Outcome::kFunctionError, "Function.ResponseSizeTooLarge", "6291556"},
+    FailureCase{"missing_import", "require('no-such-package'); exports.handler = async () => 1;", Outcome::kInitError, "Runtime.ImportModuleError", "Error: Cannot find module 'no-such-package'"},
+    FailureCase{"syntax_error", "exports.handler = async () => {{{;", Outcome::kInitError, "Runtime.UserCodeSyntaxError", "SyntaxError: "},
+    FailureCase{"no_handler", "exports.other = 1;", Outcome::kInitError, "Runtime.HandlerNotFound", "index.handler is undefined or not exported"},
+    FailureCase{"init_throws", "throw new Error('at start');", Outcome::kInitError, "Error", "at start"},
+    FailureCase{"init_exits", "process.exit(4);", Outcome::kInitError, "Runtime.ExitError", "exit status 4"},
+    FailureCase{"streaming", "exports.handler = awslambda.streamifyResponse(async () => 1);", Outcome::kInitError, "Runtime.MalformedStreamingHandler", "does not support yet"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST_F(EngineTest, LargestAnswerAndPayloadPass) {
+  const auto spec = function("exports.handler = async (e) => e.text;");
+  const std::string text(6'000'000, 'y');
+  EXPECT_EQ(call(spec, "{\"text\":\"" + text + "\"}").payload, "\"" + text + "\"");
+}
+
+TEST_F(EngineTest, LogLinesAreCapturedInOrderAndLive) {
+  const auto spec = function(R"(console.log('loading');
+    exports.handler = async () => { console.log('one %d', 1); console.error('two\nlines'); process.stdout.write('raw\n');
+      require('child_process').execSync('echo child', { stdio: 'inherit' }); process.stderr.write('unfinished'); return 1; };)");
+  const InvocationResult result = call(spec);
+  EXPECT_THAT(result.log, ContainsRegex("^20[^\t]+Z\tundefined\tINFO\tloading\nSTART RequestId: req-1 Version: \\$LATEST\n20[^\t]+Z\treq-1\tINFO\tone 1\n"
+                                        "20[^\t]+Z\treq-1\tERROR\ttwo\nlines\nraw\nchild\nunfinished\nEND RequestId: req-1\nREPORT "));
+  const std::lock_guard lock(mutex);
+  EXPECT_THAT(live_lines, testing::Contains(HasSubstr("ERROR\ttwo\nlines")));
+  EXPECT_THAT(live_lines, testing::Contains("req-1|raw"));
+  EXPECT_THAT(live_lines, testing::Contains(HasSubstr("|REPORT RequestId: req-1")));
+}
+
+TEST_F(EngineTest, AFloodOfOutputIsBounded) {
+  const auto spec = function("exports.handler = async () => { const s = 'x'.repeat(1 << 20) + '\\n'; for (let i = 0; i < 300; ++i) process.stdout.write(s); return 1; };");
+  const InvocationResult result = call(spec);
+  EXPECT_EQ(result.payload, "1");
+  EXPECT_LT(result.log.size(), 2u << 20);
+  EXPECT_THAT(result.log.substr(result.log.size() - 1000), HasSubstr("bytes of log dropped"));
+  EXPECT_EQ(call(spec).outcome, Outcome::kOk);
+}
+
+TEST_F(EngineTest, CallbackWaitsForAnEmptyEventLoopUnlessTold) {
+  const auto spec = function(R"(let late = 0; exports.handler = (event, context, callback) => {
+    context.callbackWaitsForEmptyEventLoop = event.wait; const answer = { get late() { return late; } };
+    setTimeout(() => { late = 1; }, 150); callback(null, answer); };)");
+  EXPECT_EQ(call(spec, R"({"wait":false})").payload, R"({"late":0})");
+  EXPECT_EQ(call(spec, R"({"wait":true})").payload, R"({"late":1})");
+}
+
+TEST_F(EngineTest, NullWhenNothingIsAnswered) {
+  EXPECT_EQ(call(function("exports.handler = () => {};")).payload, "null");
+}
+
+TEST_F(EngineTest, EcmaScriptModulesAndTheSdk) {
+  const auto module = function("import { DynamoDBClient } from '@aws-sdk/client-dynamodb';\nexport const handler = async () => typeof DynamoDBClient;", "index.mjs");
+  const InvocationResult first = call(module);
+  EXPECT_EQ(first.payload, "\"function\"") << first.log;
+  const auto common = function("const { DynamoDBDocumentClient } = require('@aws-sdk/lib-dynamodb'); exports.handler = async () => typeof DynamoDBDocumentClient.from;");
+  EXPECT_EQ(call(common).payload, "\"function\"");
+  auto typed = function("export const handler = async () => import.meta.filename.length > 0;");
+  std::ofstream(fs::path(typed->code_dir) / "package.json") << R"({"type":"module"})";
+  EXPECT_EQ(call(typed).payload, "true");
+}
+
+TEST_F(EngineTest, BundledTypeScriptHasStacksOfTheSource) {
+  const auto spec = function("");
+  std::ofstream(fs::path(spec->code_dir) / "app.ts") << "interface E { name: string }\n\nexport const handler = async (e: E): Promise<string> => {\n  throw new Error(`no ${e.name}`);\n};\n";
+  BundleOptions bundling;
+  bundling.esbuild_path = from_environment("PARVIS_ESBUILD", PARVIS_TEST_ESBUILD);
+  bundling.source_dir = spec->code_dir;
+  bundling.out_dir = fs::path(spec->code_dir) / "out";
+  bundling.entry_points = {"app.ts"};
+  ASSERT_TRUE(bundle(bundling).ok);
+  spec->code_dir = bundling.out_dir;
+  spec->handler = "app.handler";
+  const InvocationResult result = call(spec, R"({"name":"luck"})");
+  EXPECT_EQ(field(result, "errorMessage"), "no luck");
+  EXPECT_THAT(result.payload, HasSubstr("app.ts:4:")) << result.payload;
+  EXPECT_THAT(result.log, HasSubstr("\tERROR\tInvoke Error \t{\"errorType\":\"Error\",\"errorMessage\":\"no luck\",\"stack\":["));
+}
+
+TEST_F(EngineTest, EnvironmentHoldsNothingOfTheHost) {
+  setenv("HOST_SECRET", "do not leak", 1);
+  auto spec = function("exports.handler = async () => process.env;");
+  spec->environment = {{"TABLE", "trips"}};
+  const InvocationResult result = call(spec);
+  EXPECT_THAT(result.payload, Not(HasSubstr("HOST_SECRET")));
+  EXPECT_THAT(result.payload, Not(HasSubstr("\"HOME\"")));
+  const auto got = boost::json::parse(result.payload);
+  EXPECT_EQ(got.at("TABLE"), "trips");
+  EXPECT_EQ(got.at("_HANDLER"), "index.handler");
+  EXPECT_EQ(got.at("AWS_LAMBDA_FUNCTION_NAME"), "greet");
+  EXPECT_THAT(std::string(got.at("TMPDIR").as_string()), HasSubstr("/scratch/worker-"));
+}
+
+TEST_F(EngineTest, StartUpVariablesOfNodeBootCold) {
+  auto spec = function("exports.handler = async () => process.execArgv.length + typeof gc;");
+  spec->environment = {{"NODE_OPTIONS", "--expose-gc"}};
+  EXPECT_EQ(call(spec).payload, "\"0function\"");
+}
+
+TEST_F(EngineTest, RetiredWorkersEnd) {
+  const auto spec = function("exports.handler = async () => process.pid;");
+  call(spec);
+  EXPECT_EQ(engine->stats().workers, 1u);
+  engine->retire(spec->key);
+  EXPECT_TRUE(eventually([&] { return engine->stats().workers == 0; }));
+}
+
+TEST_F(EngineTest, RetiredBusyWorkersFinishTheirCall) {
+  const auto spec = function("exports.handler = async () => { await new Promise((r) => setTimeout(r, 300)); return 1; };");
+  auto open = begin(spec);
+  ASSERT_TRUE(eventually([&] { return engine->stats().busy == 1; }));
+  engine->retire(spec->key);
+  EXPECT_EQ(open.get().payload, "1");
+  EXPECT_TRUE(eventually([&] { return engine->stats().workers == 0; }));
+}
+
+TEST_F(EngineTest, IdleWorkersAreReapedToZero) {
+  options.idle_timeout = 100ms;
+  call(function("exports.handler = async () => 1;"));
+  EXPECT_TRUE(eventually([&] { return engine->stats().workers == 0; }));
+}
+
+TEST_F(EngineTest, PreparedFunctionsAreLoadedBeforeTheirFirstCall) {
+  const auto spec = function("exports.handler = async () => 1;");
+  start().prepare(*spec, true);
+  ASSERT_TRUE(eventually([&] { return engine->stats().cold_starts == 1; }));
+  EXPECT_EQ(call(spec).payload, "1");
+  EXPECT_EQ(engine->stats().cold_starts, 1u);
+}
+
+TEST_F(EngineTest, MissingInterpreterAndForeignRuntimesAreNamed) {
+  options.node_path = "/nowhere/node";
+  auto spec = function("exports.handler = async () => 1;");
+  InvocationResult result = call(spec);
+  EXPECT_EQ(result.outcome, Outcome::kInitError);
+  EXPECT_THAT(field(result, "errorMessage"), HasSubstr("'/nowhere/node' cannot be run: No such file"));
+  spec = function("");
+  spec->runtime = "python3.12";
+  EXPECT_THAT(field(call(spec), "errorMessage"), HasSubstr("python3.12"));
+}
+
+TEST_F(EngineTest, StopAnswersOpenCalls) {
+  const auto spec = function("exports.handler = async () => { await new Promise((r) => setTimeout(r, 20000)); };");
+  auto open = begin(spec);
+  ASSERT_TRUE(eventually([&] { return engine->stats().busy == 1; }));
+  engine->stop();
+  ASSERT_EQ(open.wait_for(5s), std::future_status::ready);
+  EXPECT_EQ(open.get().outcome, Outcome::kCrashed);
+}
+
+}  // namespace
+}  // namespace parvis::functions

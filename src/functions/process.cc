@@ -1,0 +1,166 @@
+#include "functions/process.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace parvis::functions {
+namespace {
+
+struct ChildPlan {  // all that the child needs, made before vfork: it may only make system calls
+  const char* program;
+  char* const* arguments;
+  char* const* environment;
+  const char* directory;
+  int null_fd, output_fd, channel_fd;
+  rlimit open_files;
+  pid_t parent;
+};
+
+// Runs in the child, on the parent's memory, until exec. Returns the number of the step that failed.
+int run_child(const ChildPlan& plan) {
+  // Straight to the kernel: the C library's table (and a sanitizer's) is shared with the parent. All zero is SIG_DFL.
+  const unsigned long long defaults[8] = {};
+  for (int signal = 1; signal < 65; ++signal) syscall(SYS_rt_sigaction, signal, defaults, nullptr, 8);
+  setsid();
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != plan.parent) return 1;
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  setrlimit(RLIMIT_NOFILE, &plan.open_files);
+  umask(022);
+  if (chdir(plan.directory) != 0) return 2;
+  if (dup2(plan.null_fd, 0) < 0 || dup2(plan.output_fd, 1) < 0 || dup2(plan.output_fd, 2) < 0) return 3;
+  if (plan.channel_fd >= 0 && dup2(plan.channel_fd, 3) < 0) return 3;
+  if (syscall(SYS_close_range, plan.channel_fd >= 0 ? 4u : 3u, ~0u, 0u) != 0) {
+    for (int fd = plan.channel_fd >= 0 ? 4 : 3; fd < 4096; ++fd) close(fd);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  execve(plan.program, plan.arguments, plan.environment);
+  return 4;
+}
+
+// vfork: the child of a large process starts in half a millisecond, because no page table is copied. Signals are
+// blocked meanwhile, so that no handler of ours runs in the child. Kept apart and never inlined: the frame is shared.
+__attribute__((noinline)) pid_t start_child(const ChildPlan& plan, volatile int& failed_step, volatile int& cause) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wdeprecated-declarations"
+  const pid_t pid = vfork();
+#pragma clang diagnostic pop
+  if (pid == 0) {
+    failed_step = run_child(plan);
+    cause = errno;
+    _exit(127);
+  }
+  const int saved = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = saved;
+  return pid;
+}
+
+// Numbers 0 to 3 are the child's own; a descriptor that stands there would be overwritten before it is copied.
+Fd lifted(int fd) { return Fd(fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 10)); }
+
+std::string failure(const ProcessSpec& spec, int step, int cause) {
+  const std::string why = std::strerror(cause);
+  if (step == 2) return "cannot enter the folder " + spec.directory + ": " + why;
+  return "cannot start " + spec.arguments[0] + ": " + why;
+}
+
+}  // namespace
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    reset();
+    fd_ = other.release();
+  }
+  return *this;
+}
+
+void Fd::reset() {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+std::expected<Process, std::string> spawn(const ProcessSpec& spec) {
+  std::vector<std::string> pairs;
+  for (const auto& [name, value] : spec.environment) pairs.push_back(name + "=" + value);
+  std::vector<char*> arguments, environment;
+  for (const std::string& argument : spec.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& pair : pairs) environment.push_back(const_cast<char*>(pair.c_str()));
+  arguments.push_back(nullptr);
+  environment.push_back(nullptr);
+
+  const Fd null_low(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const Fd null_fd = lifted(null_low.get());
+  const Fd output = lifted(spec.output_fd), channel = lifted(spec.channel_fd);
+  if (null_fd.get() < 0 || output.get() < 0) return std::unexpected(failure(spec, 3, errno));
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_max = std::min<rlim_t>(files.rlim_max, spec.open_files_max);
+  files.rlim_cur = files.rlim_max;
+  const ChildPlan plan{spec.arguments[0].c_str(), arguments.data(), environment.data(), spec.directory.c_str(),
+                       null_fd.get(), output.get(), channel.get(), files, getpid()};
+  volatile int failed_step = 0, cause = 0;
+  const pid_t pid = start_child(plan, failed_step, cause);
+  if (pid < 0) return std::unexpected(failure(spec, 0, errno));
+  if (failed_step != 0) {
+    waitpid(pid, nullptr, 0);
+    return std::unexpected(failure(spec, failed_step, cause));
+  }
+  Process process{pid, Fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)))};
+  if (process.pidfd.get() < 0) {
+    const std::string why = std::strerror(errno);
+    kill_group(pid);
+    waitpid(pid, nullptr, 0);
+    return std::unexpected("cannot watch a worker process (pidfd_open): " + why);
+  }
+  return process;
+}
+
+void kill_group(pid_t pid) {
+  kill(-pid, SIGKILL);  // fails while the child has not reached setsid; vfork returns after exec, so it has
+  kill(pid, SIGKILL);
+}
+
+ExitStatus reap(pid_t pid, bool block) {
+  int status = 0;
+  pid_t got;
+  do {
+    got = waitpid(pid, &status, block ? 0 : WNOHANG);
+  } while (got < 0 && errno == EINTR);
+  if (got != pid) return {};
+  if (WIFSIGNALED(status)) return {.known = true, .signaled = true, .value = WTERMSIG(status)};
+  return {.known = true, .signaled = false, .value = WEXITSTATUS(status)};
+}
+
+std::uint64_t peak_memory_bytes(pid_t pid) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/status";
+  const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return 0;
+  char text[4096];
+  const ssize_t length = read(file.get(), text, sizeof text - 1);
+  if (length <= 0) return 0;
+  text[length] = 0;
+  const char* at = std::strstr(text, "VmHWM:");
+  return at == nullptr ? 0 : std::strtoull(at + 6, nullptr, 10) << 10;
+}
+
+}  // namespace parvis::functions

@@ -1,0 +1,69 @@
+// functions/process.h: starts, watches and ends child processes. Blocking but short calls; no exceptions.
+//
+// A child gets exactly the environment, the file descriptors 0 to 3 and the folder that it is given: signals at their
+// defaults, a session and process group of its own, no_new_privs, no core files, and SIGKILL when the thread that
+// started it ends (PR_SET_PDEATHSIG follows that thread).
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <expected>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace parvis::functions {
+
+// A file descriptor that closes itself.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(other.release()) {}
+  Fd& operator=(Fd&& other) noexcept;
+  ~Fd() { reset(); }
+  int get() const { return fd_; }
+  int release() {
+    const int fd = fd_;
+    fd_ = -1;
+    return fd;
+  }
+  void reset();
+
+ private:
+  int fd_ = -1;
+};
+
+struct ProcessSpec {
+  std::vector<std::string> arguments;  // [0] is the program, an absolute path
+  std::map<std::string, std::string> environment;
+  std::string directory;
+  int output_fd = -1;   // becomes 1 and 2
+  int channel_fd = -1;  // becomes 3, when given
+  unsigned open_files_max = 1024;  // Lambda's quota of file descriptors
+};
+
+struct Process {
+  pid_t pid = -1;
+  Fd pidfd;  // readable once the process has ended
+};
+
+// The error is a sentence that names the program and the cause.
+std::expected<Process, std::string> spawn(const ProcessSpec& spec);
+
+// SIGKILL to the process and everything in its group. The process must not have been reaped yet.
+void kill_group(pid_t pid);
+
+struct ExitStatus {
+  bool known = false;  // false: somebody else has reaped it
+  bool signaled = false;
+  int value = 0;  // exit code or signal number
+};
+// Waits for the end when `block`; otherwise nullopt-like `known == false` while it runs.
+ExitStatus reap(pid_t pid, bool block);
+
+// Peak resident memory of a live process (VmHWM), 0 when unknown. Costs about 10 us.
+std::uint64_t peak_memory_bytes(pid_t pid);
+
+}  // namespace parvis::functions

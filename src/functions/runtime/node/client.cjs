@@ -1,0 +1,448 @@
+'use strict';
+// The Node.js side of a worker: one process, one function version, one call at a time. Frames are described in
+// src/functions/README.md. While no call runs the process blocks in a read, as Lambda freezes an idle environment.
+// Behaviour follows the public contract of Lambda's Node.js runtimes (Developer Guide: "Define Lambda function handler
+// in Node.js", "Using the context object", "Errors"), including the text log format and the names of errors.
+const fs = require('node:fs');
+const path = require('node:path');
+const util = require('node:util');
+const nodeModule = require('node:module');
+const { pathToFileURL } = require('node:url');
+const { Writable } = require('node:stream');
+
+const CHANNEL = 3;
+const HEADER_BYTES = 6;  // u32 body length, u8 type, u8 flags
+const FLAG_LOGGED = 1;   // a mark stands in the log pipe
+const FLAG_EXITING = 2;  // the process ends after this answer
+const RESPONSE_BYTES_MAX = 6291556;
+const FRAME_BYTES_MAX = 16 << 20;
+const realExit = process.reallyExit.bind(process);
+const hardExit = (code) => realExit(code);
+
+// --- the channel -------------------------------------------------------------------------------------------------
+let inBuffer = Buffer.allocUnsafeSlow(64 << 10);
+let inStart = 0;
+let inEnd = 0;
+let outBuffer = Buffer.allocUnsafeSlow(64 << 10);
+
+function fillTo(count) {
+  if (inStart + count > inBuffer.length) {
+    const bigger = count > inBuffer.length ? Buffer.allocUnsafeSlow(count) : inBuffer;
+    inBuffer.copy(bigger, 0, inStart, inEnd);
+    inBuffer = bigger;
+    inEnd -= inStart;
+    inStart = 0;
+  }
+  while (inEnd - inStart < count) {
+    const got = fs.readSync(CHANNEL, inBuffer, inEnd, inBuffer.length - inEnd, null);
+    if (got === 0) hardExit(0);  // the engine is gone
+    inEnd += got;
+  }
+}
+
+function readFrame() {
+  fillTo(HEADER_BYTES);
+  const length = inBuffer.readUInt32LE(inStart);
+  const type = inBuffer[inStart + 4];
+  if (length > FRAME_BYTES_MAX) hardExit(70);
+  inStart += HEADER_BYTES;
+  fillTo(length);
+  const start = inStart;
+  inStart += length;
+  const frame = { type, start, end: inStart };
+  if (inStart === inEnd) inStart = inEnd = 0;  // the bytes stay valid until the next read
+  return frame;
+}
+
+function writeAll(fd, buffer, length) {
+  for (let at = 0; at < length;) {
+    try {
+      at += fs.writeSync(fd, buffer, at, length - at);
+    } catch (error) {
+      if (error.code !== 'EAGAIN') return false;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+  return true;
+}
+
+function sendFrame(type, flags, text) {
+  const most = HEADER_BYTES + text.length * 3;
+  const buffer = most <= outBuffer.length ? outBuffer : Buffer.allocUnsafe(HEADER_BYTES + Buffer.byteLength(text));
+  const length = buffer.write(text, HEADER_BYTES, 'utf8');
+  buffer.writeUInt32LE(length, 0);
+  buffer[4] = type.charCodeAt(0);
+  buffer[5] = flags;
+  if (!writeAll(CHANNEL, buffer, HEADER_BYTES + length)) hardExit(70);
+}
+
+// --- what the function prints ------------------------------------------------------------------------------------
+// A description of its own, so that it stays blocking whatever the function does to file descriptors 1 and 2.
+let logFd = 1;
+try {
+  logFd = fs.openSync('/proc/self/fd/1', fs.constants.O_WRONLY);
+} catch {}
+let requestId;
+let logged = false;
+let logMark = '';
+
+function print(chunk, encoding) {
+  logged = true;
+  const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
+  writeAll(logFd, bytes, bytes.length);
+}
+
+function logLine(level, args) {
+  const message = util.format(...args);
+  const line = `${new Date().toISOString()}\t${requestId}\t${level}\t${message}`;
+  print((line.includes('\n') ? line.replace(/\r?\n/g, '\r') : line) + '\n', 'utf8');
+}
+
+function patchOutput() {
+  for (const [method, level] of [['log', 'INFO'], ['info', 'INFO'], ['debug', 'DEBUG'], ['warn', 'WARN'],
+    ['error', 'ERROR'], ['trace', 'TRACE'], ['fatal', 'FATAL']]) {
+    console[method] = (...args) => logLine(level, args);
+  }
+  for (const [name, fd] of [['stdout', 1], ['stderr', 2]]) {
+    const stream = new Writable({
+      decodeStrings: false,
+      write(chunk, encoding, done) {
+        print(chunk, encoding);
+        done();
+      },
+    });
+    stream.fd = fd;
+    stream._type = 'pipe';
+    stream.destroySoon = stream.destroy = () => stream;
+    Object.defineProperty(process, name, { configurable: true, enumerable: true, get: () => stream });
+  }
+}
+
+function takeMark() {
+  if (!logged) return 0;
+  logged = false;
+  print(logMark, 'latin1');
+  logged = false;
+  return FLAG_LOGGED;
+}
+
+// --- errors ------------------------------------------------------------------------------------------------------
+const runtimeError = (name) => {
+  const Kind = { [name]: class extends Error {} }[name];
+  Kind.prototype.name = `Runtime.${name}`;
+  return Kind;
+};
+const ImportModuleError = runtimeError('ImportModuleError');
+const HandlerNotFound = runtimeError('HandlerNotFound');
+const MalformedHandlerName = runtimeError('MalformedHandlerName');
+const UserCodeSyntaxError = runtimeError('UserCodeSyntaxError');
+const MalformedStreamingHandler = runtimeError('MalformedStreamingHandler');
+const NodeJsExit = runtimeError('NodeJsExit');
+const UnhandledPromiseRejection = runtimeError('UnhandledPromiseRejection');
+
+const looksLikeError = (value) => util.types.isNativeError(value) ||
+  (value && ['name', 'message', 'stack'].every((key) => typeof value[key] === 'string' && value[key] !== ''));
+
+// The answer of a failed call: {errorType, errorMessage, trace}.
+function describeError(error) {
+  try {
+    if (looksLikeError(error)) {
+      return { errorType: error.name, errorMessage: error.message, trace: String(error.stack).split('\n') };
+    }
+    return { errorType: typeof error, errorMessage: error.toString(), trace: [] };
+  } catch {
+    return {
+      errorType: 'handled',
+      errorMessage: 'callback called with Error argument, but there was a problem while retrieving one or more of ' +
+        'its message, name, and stack',
+    };
+  }
+}
+
+// The same error in the log: all of its own properties too.
+function errorText(error) {
+  const spread = (_key, value) => {
+    if (!(value instanceof Error)) return value;
+    const shown = { errorType: value.name, errorMessage: value.message, code: value.code, ...value };
+    if (typeof value.stack === 'string') shown.stack = value.stack.split('\n');
+    return shown;
+  };
+  try {
+    return '\t' + JSON.stringify(error, spread);
+  } catch {
+    return '\t' + JSON.stringify(describeError(error));
+  }
+}
+
+// --- loading -----------------------------------------------------------------------------------------------------
+let handler;
+let environment = {};
+
+function packageIsModule(folder) {
+  for (;; folder = path.dirname(folder)) {
+    if (path.basename(folder) === 'node_modules') return false;
+    try {
+      return JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8')).type === 'module';
+    } catch (error) {
+      if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') return false;
+    }
+    if (folder === path.dirname(folder)) return false;
+  }
+}
+
+// ECMAScript modules do not look at NODE_PATH, so bare names that the bundle lacks are looked up in the SDK folder.
+function resolveSdkForModules(sdkDir) {
+  const parentURL = pathToFileURL(path.join(path.dirname(sdkDir), 'sdk.mjs')).href;
+  nodeModule.registerHooks?.({
+    resolve(specifier, context, nextResolve) {
+      try {
+        return nextResolve(specifier, context);
+      } catch (error) {
+        if (!/^(@[^/]+\/)?[A-Za-z0-9_-][^:]*$/.test(specifier)) throw error;
+        try {
+          return nextResolve(specifier, { ...context, parentURL });
+        } catch {
+          throw error;
+        }
+      }
+    },
+  });
+}
+
+async function importFile(file, sdkDir) {
+  if (sdkDir) resolveSdkForModules(sdkDir);
+  return import(pathToFileURL(file).href);
+}
+
+async function loadModule(root, folder, name, sdkDir) {
+  const base = path.resolve(root, folder, name);
+  if (fs.existsSync(base) && fs.statSync(base).isFile()) return require(base);
+  const isModule = packageIsModule(path.dirname(base));
+  if (fs.existsSync(`${base}.js`)) return isModule ? importFile(`${base}.js`, sdkDir) : require(`${base}.js`);
+  if (fs.existsSync(`${base}.mjs`)) return importFile(`${base}.mjs`, sdkDir);
+  if (fs.existsSync(`${base}.cjs`)) return require(`${base}.cjs`);
+  return require(require.resolve(name, { paths: [root, path.join(root, folder)] }));
+}
+
+async function findHandler(load) {
+  const full = load.handler;
+  if (full.includes('..')) {
+    throw new MalformedHandlerName(`'${full}' is not a valid handler name. Use absolute paths when specifying root ` +
+      'directories in handler names.');
+  }
+  const last = path.basename(full);
+  const folder = full.slice(0, full.length - last.length);
+  const dot = last.indexOf('.');
+  if (dot < 0) throw new MalformedHandlerName('Bad handler');
+  let exported;
+  try {
+    exported = await loadModule(load.codeDir, folder, last.slice(0, dot), load.sdkDir);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new UserCodeSyntaxError(error);
+    if (error?.code === 'MODULE_NOT_FOUND') throw new ImportModuleError(error);
+    throw error;
+  }
+  for (const key of last.slice(dot + 1).split('.')) exported = exported?.[key];
+  if (!exported) throw new HandlerNotFound(`${full} is undefined or not exported`);
+  if (typeof exported !== 'function') throw new HandlerNotFound(`${full} is not a function`);
+  if (exported[STREAMING]) {
+    throw new MalformedStreamingHandler(`${full} streams its response, which this platform does not support yet`);
+  }
+  return exported;
+}
+
+const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
+globalThis.awslambda = {
+  streamifyResponse(streamed) {
+    streamed[STREAMING] = 'response';
+    return streamed;
+  },
+};
+
+async function load(request) {
+  for (const key of Object.keys(process.env)) if (!(key in request.env)) delete process.env[key];
+  Object.assign(process.env, request.env);
+  logMark = request.mark;
+  environment = {
+    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+  };
+  try {
+    process.chdir(request.codeDir);
+    if (request.cacheDir) nodeModule.enableCompileCache?.(request.cacheDir);
+    process.setSourceMapsEnabled(true);
+    handler = await findHandler(request);
+  } catch (error) {
+    console.error(error instanceof Error && error.name?.startsWith('Runtime.') ? 'Undefined error' : 'Uncaught Exception',
+      errorText(error));
+    sendFrame('E', takeMark() | FLAG_EXITING, JSON.stringify(describeError(error)));
+    hardExit(1);
+  }
+  sendFrame('R', takeMark(), '');
+  serve();
+}
+
+// --- calls -------------------------------------------------------------------------------------------------------
+let answered = true;   // no call is open
+let whenEmpty = null;  // what to do when the event loop has nothing left
+let flushed = false;
+let callCount = 0;
+process.on('beforeExit', () => {
+  const action = whenEmpty;
+  whenEmpty = null;
+  if (action) setImmediate(action);
+});
+
+function answer(type, text, flags = 0) {
+  if (answered) return;
+  answered = true;
+  whenEmpty = null;
+  sendFrame(type, takeMark() | flags, text);
+  if (flags & FLAG_EXITING) return;
+  setImmediate(afterCall);
+}
+
+function afterCall() {
+  if (!flushed) {  // the compiled code now holds what the first call needed
+    flushed = true;
+    try {
+      nodeModule.flushCompileCache?.();
+    } catch {}
+  }
+  serve();
+}
+
+function answerError(error) {
+  if (answered) return;
+  console.error('Invoke Error', errorText(error instanceof Error ? error : new Error(error)));
+  answer('F', JSON.stringify(describeError(error)));
+}
+
+function answerValue(value) {
+  if (answered) return;
+  let text;
+  try {
+    text = JSON.stringify(value === undefined ? null : value);
+  } catch {
+    return answerError(new Error('Unable to stringify response body'));
+  }
+  if (text === undefined) text = 'null';  // a function or a symbol
+  if (text.length * 3 > RESPONSE_BYTES_MAX && Buffer.byteLength(text) > RESPONSE_BYTES_MAX) {
+    const failure = {
+      errorType: 'Function.ResponseSizeTooLarge',
+      errorMessage: `Response payload size exceeded maximum allowed payload size (${RESPONSE_BYTES_MAX} bytes).`,
+    };
+    return answer('F', JSON.stringify(failure));
+  }
+  answer('O', text);
+}
+
+function makeContext(call, deadline, isCurrent) {
+  let waits = true;
+  const done = (error, value) => {
+    if (!isCurrent()) return;
+    if (error !== undefined && error !== null) answerError(error);
+    else answerValue(value);
+  };
+  const context = {
+    get callbackWaitsForEmptyEventLoop() { return waits; },
+    set callbackWaitsForEmptyEventLoop(value) { waits = value; },
+    succeed: (value) => done(null, value),
+    fail: (error) => done(error === undefined || error === null ? 'handled' : error),
+    done,
+    functionVersion: environment.functionVersion,
+    functionName: environment.functionName,
+    memoryLimitInMB: environment.memoryLimitInMB,
+    logGroupName: environment.logGroupName,
+    logStreamName: environment.logStreamName,
+    clientContext: call.clientContext ? JSON.parse(call.clientContext) : undefined,
+    identity: undefined,
+    invokedFunctionArn: call.arn,
+    awsRequestId: call.id,
+    getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+  };
+  const callback = (error, value) => {
+    if (!isCurrent() || answered) return;
+    if (error !== undefined && error !== null) answerError(error);
+    else if (waits) whenEmpty = () => { if (isCurrent()) answerValue(value); };
+    else setImmediate(() => { if (isCurrent()) answerValue(value); });
+  };
+  return [context, callback];
+}
+
+function invoke(frame) {
+  const metaBytes = inBuffer.readUInt32LE(frame.start);
+  const metaEnd = frame.start + 4 + metaBytes;
+  const call = JSON.parse(inBuffer.toString('utf8', frame.start + 4, metaEnd));
+  const payload = inBuffer.toString('utf8', metaEnd, frame.end);
+  const deadline = Date.now() + call.timeoutMs;
+  requestId = call.id;
+  if (call.trace) process.env._X_AMZN_TRACE_ID = call.trace;
+  else delete process.env._X_AMZN_TRACE_ID;
+  answered = false;
+  logged = false;
+  const mine = (callCount += 1);  // a retried call has the same request id, so the id does not tell calls apart
+  const isCurrent = () => callCount === mine && !answered;
+  whenEmpty = () => {
+    if (!isCurrent()) return;
+    if (handler.constructor?.name === 'AsyncFunction') {
+      answerError(new NodeJsExit('The Lambda runtime client detected an unexpected Node.js exit code. This is most ' +
+        'commonly caused by a Promise that was never settled. For more information, see ' +
+        'https://nodejs.org/docs/latest/api/process.html#exit-codes'));
+    } else {
+      answerValue(null);
+    }
+  };
+  let callback;
+  try {
+    const [context, back] = makeContext(call, deadline, isCurrent);
+    callback = back;
+    const result = handler(payload === '' ? undefined : JSON.parse(payload), context, callback);
+    if (typeof result?.then === 'function') result.then(context.succeed, context.fail).catch(context.fail);
+  } catch (error) {
+    if (callback) callback(error ?? 'handled');
+    else answerError(error);
+  }
+}
+
+function serve() {
+  const frame = readFrame();
+  switch (String.fromCharCode(frame.type)) {
+    case 'I': return invoke(frame);
+    case 'L': return void load(JSON.parse(inBuffer.toString('utf8', frame.start, frame.end)));
+    default: return hardExit(70);
+  }
+}
+
+function failHard(title, error, exitCode) {
+  console.error(title, errorText(error));
+  if (handler === undefined) {
+    sendFrame('E', takeMark() | FLAG_EXITING, JSON.stringify(describeError(error)));
+  } else {
+    answer('F', JSON.stringify(describeError(error)), FLAG_EXITING);
+  }
+  hardExit(exitCode);
+}
+process.on('uncaughtException', (error) => failHard('Uncaught Exception', error, 129));
+process.on('unhandledRejection', (reason, promise) => {
+  const error = new UnhandledPromiseRejection(reason);
+  error.reason = reason;
+  error.promise = promise;
+  failHard('Unhandled Promise Rejection', error, 128);
+});
+
+// --- boot --------------------------------------------------------------------------------------------------------
+// What nearly every function loads is loaded before there is a function.
+for (const name of ['async_hooks', 'buffer', 'child_process', 'crypto', 'dns', 'events', 'http', 'http2', 'https',
+  'net', 'os', 'process', 'stream', 'stream/web', 'string_decoder', 'timers/promises', 'tls', 'zlib']) {
+  try {
+    require(`node:${name}`);
+  } catch {}
+}
+void globalThis.Response;
+patchOutput();
+sendFrame('H', 0, '');
+serve();
