@@ -45,11 +45,11 @@ struct CallCounters {
 struct PipelineOptions {
   // Verifies the request's signature and says who made it; throws ApiError. It may replace body or stream (S3's signed
   // chunks). Absent: anyone is accepted and identity_of() decides. `service` is the model's signing name.
-  std::function<awaitable<Identity>(http::Request& request, std::string_view service)> authenticate;
+  std::function<awaitable<Identity>(http::Request& request, std::string_view service)> authenticate = {};
   // Called after authentication with the decoded input; throws ApiError (AccessDenied). Absent: all is allowed.
-  std::function<awaitable<>(const CallContext& call, const OperationModel& op, const void* input)> authorize;
+  std::function<awaitable<>(const CallContext& call, const OperationModel& op, const void* input)> authorize = {};
   // Called once per call, on the call's own thread; it must be quick and must not throw.
-  std::function<void(const CallRecord&)> observe;
+  std::function<void(const CallRecord&)> observe = {};
   std::string default_account = "000000000000";
   std::string default_region = "us-east-1";
 };

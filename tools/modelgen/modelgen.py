@@ -178,7 +178,8 @@ class Model:
         for op in self.operations:
             out.append(f"struct {op} {{ using Input = {op}Input; using Output = {op}Output; "
                        "static const OperationModel& model(); };")
-        out += ["", "const ServiceModel& service_model();", "", "namespace errors {"]
+        out += ["", "const ServiceModel& service_model();", "// The operations above, in order of their names.",
+                "std::span<const OperationModel* const> operation_models();", "", "namespace errors {"]
         for shape, s in sorted(self.shapes.items()):
             if s.get("exception"):
                 out.append(f"inline constexpr ErrorSpec k{shape[0].upper() + shape[1:]}{self.error_spec(shape)};")
@@ -195,11 +196,10 @@ class Model:
     # ---- the source
     def source(self):
         ns = self.name.replace("-", "_")
-        body = []
+        body = [f"constinit const Shape s_stream_{shape}{{.name = {quote(shape)}, .kind = Kind::kStream}};"
+                for shape in sorted(self.streams)]
         for shape in self.order:
             body += self.shape_lines(shape)
-        for shape in sorted(self.streams):
-            body.append(f"constinit const Shape s_stream_{shape}{{.name = {quote(shape)}, .kind = Kind::kStream}};")
         body.append('constinit const Shape s_empty{.name = "Empty", .kind = Kind::kStructure};')
         tail = self.service_lines()
         for op in self.operations:
@@ -214,6 +214,9 @@ class Model:
                 for (t, m, u), name in self.cc_patterns.items()]
         out += [f"extern const Shape s_{shape};" for shape in self.order]
         out += body + ["}  // namespace shapes", "", "using namespace shapes;", ""] + tail
+        models = ", ".join(f"&{op}::model()" for op in self.operations)
+        out += ["std::span<const OperationModel* const> operation_models() {",
+                f"  static const OperationModel* const kModels[] = {{{models}}};", "  return kModels;", "}"]
         out += [f"}}  // namespace parvis::aws::model::{ns}", ""]
         return "\n".join(out)
 
