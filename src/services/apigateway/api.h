@@ -92,11 +92,11 @@ struct Deployment {
 };
 
 struct Stage {
-  std::string name;
-  std::string deployment_id;  // empty with auto_deploy
+  std::string name = {};
+  std::string deployment_id = {};  // empty with auto_deploy
   bool auto_deploy = false;
-  std::string description;
-  std::map<std::string, std::string> variables, tags;
+  std::string description = {};
+  std::map<std::string, std::string> variables = {}, tags = {};
 };
 
 struct Api {

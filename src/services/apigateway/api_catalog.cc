@@ -153,18 +153,20 @@ std::string ApiCatalog::make_id(const aws::Scope& scope, std::string_view token,
 }
 
 awaitable<Api> ApiCatalog::create(aws::Scope scope, NewApi details) {
+  // Without a token of the caller's, one of our own tells a commit of unknown outcome from another's API.
+  if (details.token.empty()) details.token = entropy_.uuid();
   unsigned attempt = 0;
   for (unsigned round = 0; round < kAttemptsMax; ++round) {
     Api api;
     api.id = make_id(scope, details.token, 10, attempt);
     // Ids are host names: unique over all accounts.
-    if (const auto other = find(api.id); other && (other->api.create_token != details.token || details.token.empty() ||
+    if (const auto other = find(api.id); other && (other->api.create_token != details.token ||
                                                    other->api.scope.account != scope.account || other->api.scope.region != scope.region)) {
       ++attempt;
       continue;
     }
     if (auto stored = co_await read(scope, api.id)) {
-      if (!details.token.empty() && stored->api.create_token == details.token) {
+      if (stored->api.create_token == details.token) {
         publish(compile(stored->api), api.id, stored->version);
         co_return std::move(stored->api);
       }
@@ -200,8 +202,14 @@ awaitable<Api> ApiCatalog::update(aws::Scope scope, std::string api_id, std::fun
 awaitable<> ApiCatalog::remove(aws::Scope scope, std::string api_id) {
   const std::string key = api_key(scope, api_id);
   for (unsigned attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    const storage::Stamp seen = store_.snapshot()->stamp();
     const auto stored = co_await read(scope, api_id);
-    if (!stored) co_return;
+    if (!stored) {
+      // An attempt of unknown outcome may have removed it: memory follows.
+      const auto shown = find(api_id);
+      if (shown && shown->api.scope.account == scope.account && shown->api.scope.region == scope.region) publish(nullptr, api_id, seen);
+      co_return;
+    }
     storage::Commit commit;
     commit.check(key, stored->version).erase(key);
     const auto done = co_await store_.commit(std::move(commit));

@@ -1,5 +1,7 @@
 #include "services/apigateway/events.h"
 
+#include <boost/algorithm/string/predicate.hpp>
+
 #include "core/hash.h"
 
 namespace parvis::apigateway {
@@ -22,7 +24,12 @@ Fields function_headers(const ProxyRequest& request, bool lower) {
         low == "transfer-encoding" || low == "keep-alive" || low == "upgrade") {
       continue;
     }
-    out.emplace_back(to_utf8(lower ? low : name), to_utf8(value));
+    // One name per header, spelled as it came first.
+    std::string key = to_utf8(lower ? low : name);
+    for (const NamedValue& before : out) {
+      if (boost::iequals(before.first, key)) key = before.first;
+    }
+    out.emplace_back(std::move(key), to_utf8(value));
   }
   const auto add = [&](std::string_view name, std::string value) {
     out.emplace_back(lower ? to_lower(name) : std::string(name), std::move(value));
