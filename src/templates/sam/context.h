@@ -107,7 +107,7 @@ bool has_integration(Py& definition, std::string_view path, std::string_view met
 void add_path(Py& definition, const PyText& path, const PyText& method);
 void add_integration(Py& definition, const PyText& path, const PyText& method, const PyText& uri, const std::optional<std::string>& condition, bool http);
 std::vector<Py*> conditional_contents(Py& item);
-Py conditional(const std::string& condition, Py value);
+Py conditional(const PyText& condition, Py value);
 // The method's definitions at a path that have an integration.
 std::vector<Py*> integrated_methods(Py& definition, std::string_view path, std::string_view method);
 

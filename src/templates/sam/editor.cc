@@ -56,9 +56,9 @@ std::vector<Py*> conditional_contents(Py& item) {
   return out;
 }
 
-Py conditional(const std::string& condition, Py value) {
+Py conditional(const PyText& condition, Py value) {
   PyDict out(true);
-  out.set({"Fn::If", false}, Py(Py::List{Py(PyText{condition, true}), std::move(value), no_value()}));
+  out.set({"Fn::If", false}, Py(Py::List{Py(condition), std::move(value), no_value()}));
   return Py(std::move(out));
 }
 
@@ -100,13 +100,13 @@ void add_integration(Py& definition, const PyText& path, const PyText& method, c
     integration.set({"type", false}, Py("aws_proxy"));
     integration.set({"httpMethod", false}, Py("POST"));
     if (http) integration.set({"payloadFormatVersion", false}, Py("2.0"));
-    integration.set({"uri", false}, condition ? conditional(*condition, Py(std::move(sub_uri))) : Py(std::move(sub_uri)));
+    integration.set({"uri", false}, condition ? conditional({*condition, true}, Py(std::move(sub_uri))) : Py(std::move(sub_uri)));
     target.dict()->set({kIntegration, false}, Py(std::move(integration)));
     if (http && path.text == "$default" && name == kAnyMethod) target.dict()->set({"isDefaultRoute", false}, Py::scalar(true));
     if (target.find("responses") == nullptr) target.dict()->set({"responses", false}, Py(PyDict()));
     if (condition) {
       Py inner = std::move(target);
-      target = conditional(*condition, std::move(inner));
+      target = conditional({*condition, true}, std::move(inner));
     }
   }
 }

@@ -146,7 +146,7 @@ void condition_paths(Context& context, const Style& style) {
       }
       Py& item = *api.definition.find("paths")->find(path);
       Py inner = std::move(item);
-      item = conditional(name, std::move(inner));
+      item = conditional({name, names.size() == 1}, std::move(inner));
     }
     api.definition = api.definition.deep_copy();
   }
