@@ -69,7 +69,7 @@ rocksdb::Options database_options(const RocksDbStoreOptions& options) {
   if (options.env) out.env = options.env;
   out.paranoid_checks = true;
   out.verify_sst_unique_id_in_manifest = true;
-  out.write_buffer_size = 64u << 20;
+  out.write_buffer_size = options.write_buffer_bytes;
   out.max_background_jobs = 2;
   out.keep_log_file_num = 3;
   out.max_log_file_size = 4u << 20;
@@ -139,6 +139,10 @@ std::expected<std::unique_ptr<rocksdb::DB>, std::string> open_verified(rocksdb::
   return db;
 }
 
+std::unexpected<std::string> missing_format(const DataDirectory& directory) {
+  return std::unexpected(fmt::format("{}: is missing beside a store with data", directory.format_path().string()));
+}
+
 }  // namespace
 
 std::string encode_stamps(Stamp last, Stamp previous) {
@@ -163,8 +167,10 @@ std::expected<OpenedDatabase, std::string> open_database(DataDirectory& director
                                                         : rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   // An existing store without its CURRENT file is damaged, not new.
   options.create_if_missing = directory.is_new();
+  // FORMAT is written last: without it there is no store yet, or half of an empty one.
+  if (directory.is_new() && directory.mark().stamp() != 0) return missing_format(directory);
   Stamp tables = 0;
-  if (!directory.is_new()) {
+  if (!directory.is_new() || std::filesystem::exists(directory.database() / "CURRENT")) {
     const auto stamp = stamp_of_tables(options, path);
     if (!stamp) return std::unexpected(stamp.error());
     tables = *stamp;
@@ -180,7 +186,7 @@ std::expected<OpenedDatabase, std::string> open_database(DataDirectory& director
                                        last_log, last, directory.mark().stamp()));
   }
   if (directory.is_new()) {
-    if (last != 0) return std::unexpected(fmt::format("{}: is missing beside a store with data", directory.format_path().string()));
+    if (last != 0) return missing_format(directory);
     if (auto done = directory.finish_creation(); !done) return std::unexpected(done.error());
   }
   return OpenedDatabase{std::move(*db), last};

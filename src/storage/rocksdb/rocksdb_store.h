@@ -31,6 +31,7 @@ struct RocksDbStoreOptions {
   std::size_t queue_bytes_max = 128u << 20;
   // Keys of recent commits that are remembered for range guards; a guard from before them is a conflict.
   std::size_t recent_keys_max = 32768;
+  std::size_t write_buffer_bytes = 64u << 20;  // of new data in memory before it becomes a table
   rocksdb::Env* env = nullptr;  // nullptr: the operating system; tests give one that fails. Outlives the store.
 };
 
