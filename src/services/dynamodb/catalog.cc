@@ -87,18 +87,22 @@ awaitable<Table> Catalog::create(TableRecord record) {
 awaitable<Table> Catalog::commit_change(aws::Scope scope, std::string name,
                                         std::function<bool(TableRecord&, storage::Commit&)> change) {
   const std::string key = table_key(scope, name);
+  std::optional<Table> removed;  // by an attempt whose outcome is unknown
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     co_await back_off(attempt, entropy_);
     const std::optional<Table> table = co_await find_if(store_.snapshot(), scope, name);
+    if (!table && removed) co_return *removed;
     if (!table) throw_named_not_found(name);
     TableRecord record = **table;
     storage::Commit commit;
     commit.check(key, table->version);
-    if (change(record, commit)) commit.put(key, record.to_json());
+    const bool keeps = change(record, commit);
+    if (keeps) commit.put(key, record.to_json());
     else commit.erase(key);
     const auto done = co_await store_.commit(std::move(commit));
     if (done) co_return Table{std::make_shared<const TableRecord>(std::move(record)), *done};
     if (!is_retryable(done.error())) throw_store_error(done.error());
+    if (!keeps && done.error().code == storage::StoreErrc::kUnknownOutcome) removed = table;
   }
   throw aws::ApiError(kInternal, "Internal server error");
 }

@@ -57,6 +57,8 @@ class ItemStore {  // thread-safe; `catalog` outlives it
   // Throws TransactionCanceledException with one reason per write, IdempotentParameterMismatchException.
   awaitable<std::vector<ItemWriteResult>> transact(aws::Scope scope, std::vector<ItemWrite> writes, std::string token,
                                                    std::string fingerprint);
+  // Puts and deletes without conditions, in as few commits as their size allows; not atomic together. In the order given.
+  awaitable<std::vector<ItemWriteResult>> write_batch(aws::Scope scope, std::vector<ItemWrite> writes);
   // Writes the entries of a new index for the items that are already there, then marks it active.
   awaitable<> backfill(aws::Scope scope, std::string table_name, std::string index_id,
                        std::shared_ptr<std::atomic<bool>> stop);

@@ -38,10 +38,10 @@ struct Prepared {
   std::vector<ItemWriteResult> results;
 };
 
-void check_distinct(std::vector<std::string> keys) {
+void check_distinct(std::vector<std::string> keys, std::string_view message) {
   std::ranges::sort(keys);
   if (std::ranges::adjacent_find(keys) != keys.end()) {
-    throw_validation("Transaction request cannot include multiple operations on one item");
+    throw_validation(std::string(message));
   }
 }
 
@@ -70,7 +70,8 @@ Reason prepare_one(const ItemWrite& write, const std::string& key, const std::op
 }
 
 awaitable<Prepared> prepare(Catalog& catalog, std::shared_ptr<storage::Snapshot> snapshot, const aws::Scope& scope,
-                            const std::vector<ItemWrite>& writes) {
+                            const std::vector<ItemWrite>& writes, std::string_view duplicates_message,
+                            std::size_t bytes_max) {
   Prepared prepared;
   std::vector<std::string> keys;
   for (const ItemWrite& write : writes) {
@@ -85,7 +86,7 @@ awaitable<Prepared> prepare(Catalog& catalog, std::shared_ptr<storage::Snapshot>
   auto& checks = prepared.commit.checks;
   std::ranges::sort(checks, {}, &storage::Check::key);
   checks.erase(std::ranges::unique(checks, {}, &storage::Check::key).begin(), checks.end());
-  check_distinct(keys);
+  check_distinct(keys, duplicates_message);
   const std::vector<std::optional<storage::Value>> values = co_await snapshot->multi_get(keys);
   const std::uint64_t write_id = catalog.entropy().next_u64();
   std::vector<Reason> reasons;
@@ -95,7 +96,7 @@ awaitable<Prepared> prepare(Catalog& catalog, std::shared_ptr<storage::Snapshot>
     bytes += prepared.results[i].base_size_bytes;
   }
   if (std::ranges::any_of(reasons, [](const Reason& reason) { return reason.code != "None"; })) throw_canceled(reasons);
-  if (bytes > kTransactionBytesMax) {
+  if (bytes > bytes_max) {
     throw_validation("The aggregate size of the items in the transaction exceeds 4 MB");
   };
   co_return prepared;
@@ -159,7 +160,9 @@ awaitable<std::vector<ItemWriteResult>> ItemStore::transact(aws::Scope scope, st
       }
       co_return repeated;
     }
-    Prepared prepared = co_await prepare(catalog_, snapshot, scope, writes);
+    Prepared prepared = co_await prepare(catalog_, snapshot, scope, writes,
+                                         "Transaction request cannot include multiple operations on one item",
+                                         kTransactionBytesMax);
     const std::int64_t expiry_ms = now_ms + kClientTokenLifeMs;
     prepared.commit.check(key, token_value ? std::optional(token_value->version) : std::nullopt);
     co_await sweep_tokens(snapshot, scope, now_ms, token, prepared.commit);
@@ -175,6 +178,33 @@ awaitable<std::vector<ItemWriteResult>> ItemStore::transact(aws::Scope scope, st
   if (last_error.code != storage::StoreErrc::kConflict) throw_store_error(last_error);
   throw_canceled(std::vector<Reason>(writes.size(), Reason{"TransactionConflict",
                                                            "Transaction is ongoing for the item", std::nullopt}));
+}
+
+awaitable<std::vector<ItemWriteResult>> ItemStore::write_batch(aws::Scope scope, std::vector<ItemWrite> writes) {
+  storage::StoreError last_error{storage::StoreErrc::kConflict, {}, {}};
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    co_await back_off(attempt, catalog_.entropy());
+    // Puts and deletes without conditions come to the same when they are done twice, so any outcome may be tried again.
+    Prepared prepared = co_await prepare(catalog_, catalog_.store().snapshot(), scope, writes,
+                                         "Provided list of item keys contains duplicates", SIZE_MAX);
+    if (prepared.commit.puts.empty() && prepared.commit.deletes.empty()) co_return std::move(prepared.results);
+    const auto done = co_await catalog_.store().commit(std::move(prepared.commit));
+    if (done) co_return std::move(prepared.results);
+    last_error = done.error();
+    if (last_error.code == storage::StoreErrc::kTooLarge && writes.size() > 1) {
+      const auto middle = writes.begin() + static_cast<std::ptrdiff_t>(writes.size() / 2);
+      std::vector<ItemWrite> second(std::make_move_iterator(middle), std::make_move_iterator(writes.end()));
+      writes.erase(middle, writes.end());
+      std::vector<ItemWriteResult> results = co_await write_batch(scope, std::move(writes));
+      std::vector<ItemWriteResult> rest = co_await write_batch(scope, std::move(second));
+      std::ranges::move(rest, std::back_inserter(results));
+      co_return results;
+    }
+    if (last_error.code != storage::StoreErrc::kConflict && last_error.code != storage::StoreErrc::kUnknownOutcome) {
+      throw_store_error(last_error);
+    }
+  }
+  throw_store_error(last_error);
 }
 
 }  // namespace parvis::dynamodb

@@ -1,0 +1,189 @@
+// GetItem, PutItem, UpdateItem, DeleteItem, Query, Scan.
+#include "services/dynamodb/errors.h"
+#include "services/dynamodb/request.h"
+
+namespace parvis::dynamodb {
+namespace {
+
+template <class Input>
+void refuse_legacy(const Input& in) {
+  refuse(in.expected, "Expected", kUseExpressions);
+  refuse(in.conditional_operator, "ConditionalOperator", kUseExpressions);
+  refuse_collection_metrics(in.return_item_collection_metrics);
+}
+
+template <class Input>
+void set_condition(const Input& in, Placeholders& placeholders, ItemWrite& write) {
+  if (in.condition_expression) {
+    write.condition = parse_condition(*in.condition_expression, "ConditionExpression", placeholders);
+  }
+  write.return_old_on_failure = in.return_values_on_condition_check_failure.value_or("NONE") == "ALL_OLD";
+}
+
+void check_old_or_none(const std::optional<std::string>& return_values) {
+  if (return_values && *return_values != "NONE" && *return_values != "ALL_OLD") {
+    throw_validation("Return values set to invalid value");
+  }
+}
+
+std::optional<model::ConsumedCapacity> consumed_by(const std::optional<std::string>& wanted, const ItemWriteResult& result) {
+  Usage usage;
+  add_usage(usage, result, 1);
+  return consumed(wanted, result.table, usage);
+}
+
+template <class Output>
+void set_old(const std::optional<std::string>& return_values, ItemWriteResult& result, Output& out) {
+  if (return_values == "ALL_OLD" && result.old_item) out.attributes = std::move(result.old_item);
+}
+
+std::optional<Item> updated_attributes(const std::string& wanted, const std::vector<Path>& paths, ItemWriteResult& result) {
+  if (wanted == "ALL_OLD") return std::move(result.old_item);
+  if (wanted == "ALL_NEW") return std::move(result.new_item);
+  if (wanted == "NONE") return std::nullopt;
+  const std::optional<Item>& source = wanted == "UPDATED_OLD" ? result.old_item : result.new_item;
+  if (!source) return std::nullopt;
+  Item selected = project(*source, paths);
+  if (selected.empty()) return std::nullopt;
+  return selected;
+}
+
+Select select_of(const std::optional<std::string>& text) {
+  if (!text) return Select::kDefault;
+  if (*text == "ALL_ATTRIBUTES") return Select::kAllAttributes;
+  if (*text == "ALL_PROJECTED_ATTRIBUTES") return Select::kAllProjected;
+  return *text == "COUNT" ? Select::kCount : Select::kSpecific;
+}
+
+// What Query and Scan have in common.
+template <class Input>
+PageRequest page_request(const aws::Scope& scope, Input& in, Placeholders& placeholders) {
+  refuse(in.conditional_operator, "ConditionalOperator", kUseExpressions);
+  PageRequest request;
+  request.table_name = table_name(scope, in.table_name);
+  request.index_name = in.index_name;
+  if (in.limit) request.limit = *in.limit;
+  request.select = select_of(in.select);
+  request.consistent = in.consistent_read.value_or(false);
+  request.start_key = std::move(in.exclusive_start_key);
+  request.projection = projection_of(in.projection_expression, in.attributes_to_get, placeholders);
+  if (in.filter_expression) request.filter = parse_condition(*in.filter_expression, "FilterExpression", placeholders);
+  return request;
+}
+
+template <class Output, class Input>
+Output page_output(const Input& in, Page page) {
+  Output out;
+  if (in.select != "COUNT") out.items = std::move(page.items);
+  out.count = static_cast<int>(page.count);
+  out.scanned_count = static_cast<int>(page.scanned_count);
+  out.last_evaluated_key = std::move(page.last_key);
+  Usage usage;
+  usage.is_read = true;
+  const bool consistent = in.consistent_read.value_or(false);
+  const double units = read_units(page.bytes_read, consistent);
+  if (in.index_name) usage.indexes[*in.index_name] = units;
+  else usage.table = units;
+  if (page.bytes_fetched > 0) usage.table += read_units(page.bytes_fetched, consistent);
+  out.consumed_capacity = consumed(in.return_consumed_capacity, page.table, usage);
+  return out;
+}
+
+}  // namespace
+
+awaitable<model::GetItemOutput> Service::get_item(aws::CallContext call, model::GetItemInput in) {
+  Placeholders placeholders(in.expression_attribute_names, std::nullopt);
+  const std::optional<Projection> projection = projection_of(in.projection_expression, in.attributes_to_get, placeholders);
+  placeholders.check_used(in.projection_expression.has_value());
+  std::vector<ItemRead> reads{{table_name(call.scope, in.table_name), std::move(in.key.value())}};
+  std::vector<ItemReadResult> results = co_await items_.read(call.scope, std::move(reads));
+  ItemReadResult& result = results.front();
+  Usage usage;
+  usage.is_read = true;
+  usage.table = read_units(result.item ? item_size_bytes(*result.item) : 0, in.consistent_read.value_or(false));
+  model::GetItemOutput out;
+  out.consumed_capacity = consumed(in.return_consumed_capacity, result.table, usage);
+  if (result.item) out.item = projection ? project(*result.item, *projection) : std::move(*result.item);
+  co_return out;
+}
+
+awaitable<model::PutItemOutput> Service::put_item(aws::CallContext call, model::PutItemInput in) {
+  refuse_legacy(in);
+  if (in.return_values && *in.return_values != "NONE" && *in.return_values != "ALL_OLD") {
+    throw_validation("ReturnValues can only be ALL_OLD or NONE");
+  }
+  ItemWrite write;
+  write.kind = ItemWrite::Kind::kPut;
+  write.table_name = table_name(call.scope, in.table_name);
+  write.item = std::move(in.item.value());
+  Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
+  set_condition(in, placeholders, write);
+  placeholders.check_used(in.condition_expression.has_value(), "ConditionExpression");
+  ItemWriteResult result = co_await items_.write(call.scope, std::move(write));
+  model::PutItemOutput out;
+  out.consumed_capacity = consumed_by(in.return_consumed_capacity, result);
+  set_old(in.return_values, result, out);
+  co_return out;
+}
+
+awaitable<model::UpdateItemOutput> Service::update_item(aws::CallContext call, model::UpdateItemInput in) {
+  refuse_legacy(in);
+  refuse(in.attribute_updates, "AttributeUpdates", kUseExpressions);
+  ItemWrite write;
+  write.kind = ItemWrite::Kind::kUpdate;
+  write.table_name = table_name(call.scope, in.table_name);
+  write.item = std::move(in.key.value());
+  Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
+  if (in.update_expression) write.update = parse_update(*in.update_expression, placeholders);
+  set_condition(in, placeholders, write);
+  placeholders.check_used(in.update_expression || in.condition_expression, "UpdateExpression");
+  const std::vector<Path> paths = write.update ? write.update->paths() : std::vector<Path>();
+  ItemWriteResult result = co_await items_.write(call.scope, std::move(write));
+  model::UpdateItemOutput out;
+  out.consumed_capacity = consumed_by(in.return_consumed_capacity, result);
+  out.attributes = updated_attributes(in.return_values.value_or("NONE"), paths, result);
+  co_return out;
+}
+
+awaitable<model::DeleteItemOutput> Service::delete_item(aws::CallContext call, model::DeleteItemInput in) {
+  refuse_legacy(in);
+  check_old_or_none(in.return_values);
+  ItemWrite write;
+  write.kind = ItemWrite::Kind::kDelete;
+  write.table_name = table_name(call.scope, in.table_name);
+  write.item = std::move(in.key.value());
+  Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
+  set_condition(in, placeholders, write);
+  placeholders.check_used(in.condition_expression.has_value(), "ConditionExpression");
+  ItemWriteResult result = co_await items_.write(call.scope, std::move(write));
+  model::DeleteItemOutput out;
+  out.consumed_capacity = consumed_by(in.return_consumed_capacity, result);
+  set_old(in.return_values, result, out);
+  co_return out;
+}
+
+awaitable<model::QueryOutput> Service::query(aws::CallContext call, model::QueryInput in) {
+  refuse(in.key_conditions, "KeyConditions", kUseExpressions);
+  refuse(in.query_filter, "QueryFilter", kUseExpressions);
+  Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
+  PageRequest request = page_request(call.scope, in, placeholders);
+  if (!in.key_condition_expression) {
+    throw_validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.");
+  }
+  request.key_condition = parse_condition(*in.key_condition_expression, "KeyConditionExpression", placeholders);
+  request.forward = in.scan_index_forward.value_or(true);
+  placeholders.check_used(true);
+  co_return page_output<model::QueryOutput>(in, co_await read_page(catalog_, call.scope, std::move(request)));
+}
+
+awaitable<model::ScanOutput> Service::scan(aws::CallContext call, model::ScanInput in) {
+  refuse(in.scan_filter, "ScanFilter", kUseExpressions);
+  Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
+  PageRequest request = page_request(call.scope, in, placeholders);
+  request.segment = in.segment;
+  request.total_segments = in.total_segments;
+  placeholders.check_used(in.filter_expression || in.projection_expression, "FilterExpression");
+  co_return page_output<model::ScanOutput>(in, co_await read_page(catalog_, call.scope, std::move(request)));
+}
+
+}  // namespace parvis::dynamodb

@@ -1,0 +1,75 @@
+// dynamodb/operations.h: DynamoDB's operations: one short function each, over Catalog, ItemStore and read_page().
+// Source: Amazon DynamoDB API Reference.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <set>
+
+#include "models/dynamodb.h"
+#include "services/dynamodb/item_store.h"
+#include "services/dynamodb/query.h"
+
+namespace parvis::dynamodb {
+
+namespace model = aws::model::dynamodb;
+
+// Owns the background work (purges of deleted tables, filling of new indexes).
+class Service {  // thread-safe; store, clock, entropy outlive it, and it outlives every call in flight
+ public:
+  Service(storage::Store& store, const Clock& clock, Entropy& entropy);
+  void register_operations(aws::Registry& registry);
+  // Takes up purges that the last run left. Call once after start.
+  awaitable<> resume();
+  // Ends the background work; returns when it has ended.
+  awaitable<> stop();
+
+  awaitable<model::GetItemOutput> get_item(aws::CallContext call, model::GetItemInput in);
+  awaitable<model::PutItemOutput> put_item(aws::CallContext call, model::PutItemInput in);
+  awaitable<model::UpdateItemOutput> update_item(aws::CallContext call, model::UpdateItemInput in);
+  awaitable<model::DeleteItemOutput> delete_item(aws::CallContext call, model::DeleteItemInput in);
+  awaitable<model::QueryOutput> query(aws::CallContext call, model::QueryInput in);
+  awaitable<model::ScanOutput> scan(aws::CallContext call, model::ScanInput in);
+  awaitable<model::BatchGetItemOutput> batch_get_item(aws::CallContext call, model::BatchGetItemInput in);
+  awaitable<model::BatchWriteItemOutput> batch_write_item(aws::CallContext call, model::BatchWriteItemInput in);
+  awaitable<model::TransactGetItemsOutput> transact_get_items(aws::CallContext call, model::TransactGetItemsInput in);
+  awaitable<model::TransactWriteItemsOutput> transact_write_items(aws::CallContext call, model::TransactWriteItemsInput in);
+
+  awaitable<model::CreateTableOutput> create_table(aws::CallContext call, model::CreateTableInput in);
+  awaitable<model::DescribeTableOutput> describe_table(aws::CallContext call, model::DescribeTableInput in);
+  awaitable<model::ListTablesOutput> list_tables(aws::CallContext call, model::ListTablesInput in);
+  awaitable<model::UpdateTableOutput> update_table(aws::CallContext call, model::UpdateTableInput in);
+  awaitable<model::DeleteTableOutput> delete_table(aws::CallContext call, model::DeleteTableInput in);
+  awaitable<model::DescribeTimeToLiveOutput> describe_time_to_live(aws::CallContext call, model::DescribeTimeToLiveInput in);
+  awaitable<model::UpdateTimeToLiveOutput> update_time_to_live(aws::CallContext call, model::UpdateTimeToLiveInput in);
+  awaitable<model::TagResource::Output> tag_resource(aws::CallContext call, model::TagResourceInput in);
+  awaitable<model::UntagResource::Output> untag_resource(aws::CallContext call, model::UntagResourceInput in);
+  awaitable<model::ListTagsOfResourceOutput> list_tags_of_resource(aws::CallContext call, model::ListTagsOfResourceInput in);
+  awaitable<model::DescribeEndpoints::Output> describe_endpoints(aws::CallContext call, model::DescribeEndpoints::Input in);
+  awaitable<model::DescribeLimitsOutput> describe_limits(aws::CallContext call, model::DescribeLimitsInput in);
+  awaitable<model::DescribeContinuousBackupsOutput> describe_continuous_backups(aws::CallContext call,
+                                                                                model::DescribeContinuousBackupsInput in);
+
+ private:
+  template <class Op>
+  void bind(aws::Registry& registry,
+            awaitable<typename Op::Output> (Service::*handler)(aws::CallContext, typename Op::Input)) {
+    registry.bind<Op>([this, handler](aws::CallContext call, typename Op::Input in) {
+      return (this->*handler)(std::move(call), std::move(in));
+    });
+  }
+  void run_in_background(asio::any_io_executor executor, awaitable<> work);
+  void fill_indexes(asio::any_io_executor executor, const Table& table);
+  awaitable<> fill_index(aws::Scope scope, std::string table_name, std::string index_id);
+  awaitable<model::TableDescription> describe(Table table, std::string status);
+
+  Catalog catalog_;
+  ItemStore items_;
+  std::shared_ptr<std::atomic<bool>> stopping_ = std::make_shared<std::atomic<bool>>(false);
+  std::atomic<int> running_{0};
+  std::mutex mutex_;
+  std::set<std::string> filling_;  // ids of indexes that this process fills
+};
+
+}  // namespace parvis::dynamodb

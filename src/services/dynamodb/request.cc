@@ -1,0 +1,90 @@
+#include "services/dynamodb/request.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "services/dynamodb/errors.h"
+
+namespace parvis::dynamodb {
+
+std::string table_name(const aws::Scope& scope, const std::optional<std::string>& name_or_arn) {
+  const std::string& text = name_or_arn.value();
+  std::string name = text;
+  if (text.starts_with("arn:")) {
+    const std::string prefix = "arn:aws:dynamodb:" + scope.region + ":" + scope.account + ":table/";
+    // Differs from AWS: tables of other accounts cannot be shared yet, so only an ARN of the caller's own scope names one.
+    if (!text.starts_with(prefix)) throw_table_not_found();
+    name = text.substr(prefix.size(), text.find('/', prefix.size()) - prefix.size());
+  }
+  const bool valid = name.size() >= 3 && name.size() <= 255 && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+  });
+  if (!valid) {
+    throw_validation("Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain "
+                     "only the characters a-z, A-Z, 0-9, '_', '-', and '.'");
+  }
+  return name;
+}
+
+void refuse_collection_metrics(const std::optional<std::string>& value) {
+  if (value && *value != "NONE") throw_validation("ReturnItemCollectionMetrics " + *value + " is not implemented");
+}
+
+double read_units(std::size_t bytes, bool consistent) {
+  const double blocks = std::max(1.0, std::ceil(static_cast<double>(bytes) / 4096));
+  return consistent ? blocks : blocks / 2;
+}
+
+double write_units(std::size_t bytes) { return std::max(1.0, std::ceil(static_cast<double>(bytes) / 1024)); }
+
+void add_usage(Usage& total, const ItemWriteResult& result, double factor) {
+  total.table += factor * write_units(result.base_size_bytes);
+  for (const auto& [name, units] : result.index_units) total.indexes[name] += factor * units;
+}
+
+std::optional<model::ConsumedCapacity> consumed(const std::optional<std::string>& wanted, const Table& table,
+                                                const Usage& usage) {
+  if (!wanted || *wanted == "NONE") return std::nullopt;
+  const auto with_kind = [&](auto& capacity, double units) {
+    capacity.capacity_units = units;
+    if (usage.is_transaction && usage.is_read) capacity.read_capacity_units = units;
+    if (usage.is_transaction && !usage.is_read) capacity.write_capacity_units = units;
+  };
+  double total = usage.table;
+  for (const auto& [name, units] : usage.indexes) total += units;
+  model::ConsumedCapacity out;
+  out.table_name = table->name;
+  with_kind(out, total);
+  if (*wanted != "INDEXES") return out;
+  with_kind(out.table.emplace(), usage.table);
+  for (const auto& [name, units] : usage.indexes) {
+    const IndexRecord* index = table->index(name);
+    auto& group = index && !index->global ? out.local_secondary_indexes : out.global_secondary_indexes;
+    if (!group) group.emplace();
+    with_kind((*group)[name], units);
+  }
+  return out;
+}
+
+std::optional<Projection> projection_of(const std::optional<std::string>& expression,
+                                        const std::optional<std::vector<std::string>>& attributes_to_get,
+                                        Placeholders& placeholders) {
+  if (expression && attributes_to_get) {
+    throw_validation("Can not use both expression and non-expression parameters in the same request: Non-expression "
+                     "parameters: {AttributesToGet} Expression parameters: {ProjectionExpression}");
+  }
+  if (expression) return parse_projection(*expression, placeholders);
+  if (!attributes_to_get) return std::nullopt;
+  Projection paths;
+  for (const std::string& name : *attributes_to_get) {
+    Path path;
+    path.steps.emplace_back(name);
+    if (std::ranges::find(paths, path) != paths.end()) {
+      throw_validation("One or more parameter values were invalid: Duplicate value in attribute name: " + name);
+    }
+    paths.push_back(std::move(path));
+  }
+  return paths;
+}
+
+}  // namespace parvis::dynamodb

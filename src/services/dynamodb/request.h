@@ -1,0 +1,43 @@
+// dynamodb/request.h: what the operations share: names, refused members, capacity, and expressions of an input.
+#pragma once
+
+#include <string>
+
+#include "services/dynamodb/operations.h"
+
+namespace parvis::dynamodb {
+
+// The name, also of an ARN. Throws ValidationException for an ARN of another account, Region or service.
+std::string table_name(const aws::Scope& scope, const std::optional<std::string>& name_or_arn);
+// Refuses a member that is not implemented, by name.
+template <class T>
+void refuse(const std::optional<T>& member, std::string_view name, std::string_view instead);
+void refuse_collection_metrics(const std::optional<std::string>& value);
+
+inline constexpr std::string_view kUseExpressions =
+    "is a legacy parameter that is not implemented; use the expression parameters";
+
+double read_units(std::size_t bytes, bool consistent);
+double write_units(std::size_t bytes);
+// nullopt unless `wanted` is TOTAL or INDEXES. `is_read` says which of the two totals it is.
+struct Usage {
+  double table = 0;
+  std::map<std::string, double> indexes;
+  bool is_read = false, is_transaction = false;
+};
+std::optional<model::ConsumedCapacity> consumed(const std::optional<std::string>& wanted, const Table& table,
+                                                const Usage& usage);
+void add_usage(Usage& total, const ItemWriteResult& result, double factor);
+
+// AttributesToGet or ProjectionExpression.
+std::optional<Projection> projection_of(const std::optional<std::string>& expression,
+                                        const std::optional<std::vector<std::string>>& attributes_to_get,
+                                        Placeholders& placeholders);
+
+template <class T>
+void refuse(const std::optional<T>& member, std::string_view name, std::string_view instead) {
+  if (!member) return;
+  throw aws::ApiError({"ValidationException", 400, aws::Fault::kClient}, std::string(name) + " " + std::string(instead));
+}
+
+}  // namespace parvis::dynamodb

@@ -1,0 +1,284 @@
+#include "services/dynamodb/resources.h"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "services/dynamodb/errors.h"
+
+// Source: CloudFormation Template Reference, AWS::DynamoDB::Table.
+namespace parvis::dynamodb {
+namespace {
+
+namespace json = boost::json;
+using aws::PropertyRule;
+using Handling = PropertyRule::Handling;
+using Change = PropertyRule::Change;
+
+constexpr std::string_view kOneMachine = "capacity is not limited on your own machines";
+constexpr PropertyRule kRules[] = {
+    {"TableName", Handling::kApplied, Change::kReplaces},
+    {"KeySchema", Handling::kApplied, Change::kReplaces},
+    {"KeySchema[].AttributeName", Handling::kApplied, Change::kReplaces},
+    {"KeySchema[].KeyType", Handling::kApplied, Change::kReplaces},
+    {"AttributeDefinitions"},
+    {"AttributeDefinitions[].AttributeName"},
+    {"AttributeDefinitions[].AttributeType"},
+    {"BillingMode"},
+    {"ProvisionedThroughput"},
+    {"ProvisionedThroughput.ReadCapacityUnits", Handling::kNeutral, Change::kInPlace, kOneMachine},
+    {"ProvisionedThroughput.WriteCapacityUnits", Handling::kNeutral, Change::kInPlace, kOneMachine},
+    {"OnDemandThroughput", Handling::kWarned, Change::kInPlace, "not applied: request rates are not limited"},
+    {"OnDemandThroughput.MaxReadRequestUnits", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"OnDemandThroughput.MaxWriteRequestUnits", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"WarmThroughput", Handling::kNeutral, Change::kInPlace, kOneMachine},
+    {"WarmThroughput.ReadUnitsPerSecond", Handling::kNeutral, Change::kInPlace, kOneMachine},
+    {"WarmThroughput.WriteUnitsPerSecond", Handling::kNeutral, Change::kInPlace, kOneMachine},
+    {"GlobalSecondaryIndexes"},
+    {"GlobalSecondaryIndexes[].IndexName"},
+    {"GlobalSecondaryIndexes[].KeySchema"},
+    {"GlobalSecondaryIndexes[].KeySchema[].AttributeName"},
+    {"GlobalSecondaryIndexes[].KeySchema[].KeyType"},
+    {"GlobalSecondaryIndexes[].Projection"},
+    {"GlobalSecondaryIndexes[].Projection.ProjectionType"},
+    {"GlobalSecondaryIndexes[].Projection.NonKeyAttributes"},
+    {"GlobalSecondaryIndexes[].ProvisionedThroughput"},
+    {"GlobalSecondaryIndexes[].ProvisionedThroughput.ReadCapacityUnits", Handling::kNeutral, Change::kInPlace, kOneMachine},
+    {"GlobalSecondaryIndexes[].ProvisionedThroughput.WriteCapacityUnits", Handling::kNeutral, Change::kInPlace, kOneMachine},
+    {"GlobalSecondaryIndexes[].OnDemandThroughput", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"GlobalSecondaryIndexes[].OnDemandThroughput.MaxReadRequestUnits", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"GlobalSecondaryIndexes[].OnDemandThroughput.MaxWriteRequestUnits", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"GlobalSecondaryIndexes[].WarmThroughput", Handling::kNeutral, Change::kInPlace, kOneMachine},
+    {"GlobalSecondaryIndexes[].WarmThroughput.ReadUnitsPerSecond", Handling::kNeutral, Change::kInPlace, kOneMachine},
+    {"GlobalSecondaryIndexes[].WarmThroughput.WriteUnitsPerSecond", Handling::kNeutral, Change::kInPlace, kOneMachine},
+    {"GlobalSecondaryIndexes[].ContributorInsightsSpecification", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"GlobalSecondaryIndexes[].ContributorInsightsSpecification.Enabled", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"LocalSecondaryIndexes", Handling::kApplied, Change::kReplaces},
+    {"LocalSecondaryIndexes[].IndexName", Handling::kApplied, Change::kReplaces},
+    {"LocalSecondaryIndexes[].KeySchema", Handling::kApplied, Change::kReplaces},
+    {"LocalSecondaryIndexes[].KeySchema[].AttributeName", Handling::kApplied, Change::kReplaces},
+    {"LocalSecondaryIndexes[].KeySchema[].KeyType", Handling::kApplied, Change::kReplaces},
+    {"LocalSecondaryIndexes[].Projection", Handling::kApplied, Change::kReplaces},
+    {"LocalSecondaryIndexes[].Projection.ProjectionType", Handling::kApplied, Change::kReplaces},
+    {"LocalSecondaryIndexes[].Projection.NonKeyAttributes", Handling::kApplied, Change::kReplaces},
+    {"DeletionProtectionEnabled"},
+    {"TableClass"},
+    {"Tags"},
+    {"Tags[].Key"},
+    {"Tags[].Value"},
+    {"SSESpecification", Handling::kWarned, Change::kInPlace, "not applied: encrypt the disk of the data directory instead"},
+    {"SSESpecification.SSEEnabled", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"SSESpecification.SSEType", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"SSESpecification.KMSMasterKeyId", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"PointInTimeRecoverySpecification", Handling::kWarned, Change::kInPlace, "not applied: use `parvis backup`"},
+    {"PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"PointInTimeRecoverySpecification.RecoveryPeriodInDays", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"TimeToLiveSpecification", Handling::kWarned, Change::kInPlace, "not applied: items do not expire yet"},
+    {"TimeToLiveSpecification.AttributeName", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"TimeToLiveSpecification.Enabled", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"ContributorInsightsSpecification", Handling::kWarned, Change::kInPlace, "not applied: there are no insights yet"},
+    {"ContributorInsightsSpecification.Enabled", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"ContributorInsightsSpecification.Mode", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"StreamSpecification", Handling::kRefused, Change::kInPlace, "streams are not implemented yet"},
+    {"KinesisStreamSpecification", Handling::kRefused, Change::kInPlace, "Kinesis is not implemented"},
+    {"ImportSourceSpecification", Handling::kRefused, Change::kReplaces, "import from S3 is not implemented"},
+    {"ResourcePolicy", Handling::kRefused, Change::kInPlace, "resource policies are not implemented"},
+};
+constexpr std::string_view kRequired[] = {"KeySchema"};
+constexpr std::size_t kTableNameLengthMax = 255;
+constexpr int kIndexPollsMax = 3000;
+
+// CloudFormation takes "5" and "true" for numbers and booleans.
+json::value as_number(const json::value& value) {
+  if (!value.is_string()) return value;
+  try {
+    return std::stoll(std::string(value.as_string()));
+  } catch (const std::exception&) {
+    throw_validation("Expected a number: " + std::string(value.as_string()));
+  }
+}
+json::value as_bool(const json::value& value) {
+  if (!value.is_string()) return value;
+  return value.as_string() == "true";
+}
+json::object throughput(const json::value& value) {
+  json::object out;
+  for (const auto& [name, each] : value.as_object()) out[name] = as_number(each);
+  return out;
+}
+
+json::object index(const json::value& value) {
+  json::object out;
+  for (const auto& [name, each] : value.as_object()) {
+    if (name == "IndexName" || name == "KeySchema" || name == "Projection") out[name] = each;
+    if (name == "ProvisionedThroughput") out[name] = throughput(each);
+  }
+  return out;
+}
+
+json::array tags_of(const aws::ResourceRequest& request) {
+  json::array tags;
+  if (const json::value* own = request.properties.if_contains("Tags")) tags = own->as_array();
+  // As CloudFormation tags what it makes; create() recognizes its own table by them.
+  tags.push_back(json::object{{"Key", "aws:cloudformation:stack-id"}, {"Value", request.stack_id}});
+  tags.push_back(json::object{{"Key", "aws:cloudformation:stack-name"}, {"Value", request.stack_name}});
+  tags.push_back(json::object{{"Key", "aws:cloudformation:logical-id"}, {"Value", request.logical_id}});
+  return tags;
+}
+
+void copy_settings(const json::object& properties, json::object& input) {
+  for (const auto& [name, value] : properties) {
+    if (name == "BillingMode" || name == "TableClass" || name == "AttributeDefinitions") input[name] = value;
+    if (name == "ProvisionedThroughput") input[name] = throughput(value);
+    if (name == "DeletionProtectionEnabled") input[name] = as_bool(value);
+  }
+}
+
+std::map<std::string, json::value> indexes_by_name(const json::object& properties) {
+  std::map<std::string, json::value> out;
+  const json::value* indexes = properties.if_contains("GlobalSecondaryIndexes");
+  if (!indexes) return out;
+  for (const json::value& each : indexes->as_array()) out[std::string(each.at("IndexName").as_string())] = each;
+  return out;
+}
+
+class TableResource : public aws::ResourceType {
+ public:
+  explicit TableResource(aws::ApiClient& client) : client_(client) {}
+  std::string_view name() const override { return "AWS::DynamoDB::Table"; }
+  std::span<const PropertyRule> rules() const override { return kRules; }
+  std::span<const std::string_view> required() const override { return kRequired; }
+  bool holds_data() const override { return true; }
+
+  awaitable<aws::ResourceResult> create(aws::ResourceRequest request) override {
+    const json::object& properties = request.properties;
+    const json::value* given = properties.if_contains("TableName");
+    const std::string table = given ? std::string(given->as_string()) : request.generated_name(kTableNameLengthMax);
+    json::object input{{"TableName", table}, {"KeySchema", properties.at("KeySchema")}, {"Tags", tags_of(request)}};
+    copy_settings(properties, input);
+    if (const json::value* local = properties.if_contains("LocalSecondaryIndexes")) input["LocalSecondaryIndexes"] = *local;
+    if (const json::value* global = properties.if_contains("GlobalSecondaryIndexes")) {
+      json::array indexes;
+      for (const json::value& each : global->as_array()) indexes.push_back(index(each));
+      input["GlobalSecondaryIndexes"] = std::move(indexes);
+    }
+    std::exception_ptr exists;
+    try {
+      co_await call(request, "CreateTable", std::move(input));
+    } catch (const aws::ApiError& error) {
+      if (error.code() != kResourceInUse.code) throw;
+      exists = std::current_exception();
+    }
+    const json::value description = co_await describe(request, table);
+    if (exists && !co_await is_own(request, description)) std::rethrow_exception(exists);
+    co_return result(table, description);
+  }
+
+  awaitable<aws::ResourceResult> update(aws::ResourceRequest request) override {
+    const std::string table = request.physical_id;
+    json::object input{{"TableName", table}};
+    copy_settings(request.properties, input);
+    // What was removed from the template goes back to its default.
+    const auto removed = [&](std::string_view name) {
+      return request.old_properties.contains(name) && !request.properties.contains(name);
+    };
+    if (removed("BillingMode")) input["BillingMode"] = "PROVISIONED";
+    if (removed("DeletionProtectionEnabled")) input["DeletionProtectionEnabled"] = false;
+    if (removed("TableClass")) input["TableClass"] = "STANDARD";
+    co_await call(request, "UpdateTable", std::move(input));
+    co_await update_indexes(request, table);
+    const json::value description = co_await describe(request, table);
+    co_await update_tags(request, description);
+    co_return result(table, description);
+  }
+
+  awaitable<> remove(aws::ResourceRequest request) override {
+    try {
+      co_await call(request, "DeleteTable", {{"TableName", request.physical_id}});
+    } catch (const aws::ApiError& error) {
+      if (error.code() != kResourceNotFound.code) throw;
+    }
+  }
+
+ private:
+  awaitable<json::value> call(const aws::ResourceRequest& request, std::string_view operation, json::object input) {
+    co_return co_await client_.call_json(request.call, "dynamodb", operation, std::move(input));
+  }
+  awaitable<json::value> describe(const aws::ResourceRequest& request, std::string table) {
+    const json::value out = co_await call(request, "DescribeTable", {{"TableName", table}});
+    co_return out.at("Table");
+  }
+  awaitable<bool> is_own(const aws::ResourceRequest& request, const json::value& description) {
+    const json::value out = co_await call(request, "ListTagsOfResource", {{"ResourceArn", description.at("TableArn")}});
+    int matches = 0;
+    for (const json::value& tag : out.at("Tags").as_array()) {
+      matches += tag.at("Key") == "aws:cloudformation:stack-id" && tag.at("Value").as_string() == request.stack_id;
+      matches += tag.at("Key") == "aws:cloudformation:logical-id" && tag.at("Value").as_string() == request.logical_id;
+    }
+    co_return matches == 2;
+  }
+  static aws::ResourceResult result(const std::string& table, const json::value& description) {
+    return {table, {{"Arn", description.at("TableArn")}}};
+  }
+
+  // One change at a time, as the service demands; a changed index is deleted and made again.
+  awaitable<> update_indexes(const aws::ResourceRequest& request, std::string table) {
+    const json::value current = co_await describe(request, table);
+    const std::map<std::string, json::value> existing = indexes_by_name(current.as_object());
+    const std::map<std::string, json::value> before = indexes_by_name(request.old_properties);
+    const std::map<std::string, json::value> wanted = indexes_by_name(request.properties);
+    const auto changed = [&](const std::string& index_name, const json::value& value) {
+      const auto old = before.find(index_name);
+      return old != before.end() && (index(old->second)["KeySchema"] != index(value)["KeySchema"] ||
+                                     index(old->second)["Projection"] != index(value)["Projection"]);
+    };
+    for (const auto& [index_name, value] : existing) {
+      const auto found = wanted.find(index_name);
+      if (found != wanted.end() && !changed(index_name, found->second)) continue;
+      co_await change_index(request, table, {{"Delete", json::object{{"IndexName", index_name}}}});
+    }
+    for (const auto& [index_name, value] : wanted) {
+      if (existing.contains(index_name) && !changed(index_name, value)) continue;
+      co_await change_index(request, table, {{"Create", index(value)}});
+      co_await wait_for_indexes(request, table);
+    }
+  }
+  awaitable<> change_index(const aws::ResourceRequest& request, std::string table, json::object change) {
+    json::object input{{"TableName", table}, {"GlobalSecondaryIndexUpdates", json::array{std::move(change)}}};
+    if (const json::value* definitions = request.properties.if_contains("AttributeDefinitions")) {
+      input["AttributeDefinitions"] = *definitions;
+    }
+    co_await call(request, "UpdateTable", std::move(input));
+  }
+  awaitable<> wait_for_indexes(const aws::ResourceRequest& request, std::string table) {
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    for (int polls = 0; polls < kIndexPollsMax; ++polls) {
+      const json::value description = co_await describe(request, table);
+      bool active = true;
+      for (const auto& [index_name, value] : indexes_by_name(description.as_object())) {
+        active = active && value.at("IndexStatus") == "ACTIVE";
+      }
+      if (active) co_return;
+      timer.expires_after(std::chrono::milliseconds(polls < 100 ? 10 : 1000));
+      co_await timer.async_wait(use_awaitable);
+    }
+    throw aws::ApiError(kInternal, "A global secondary index of table " + table + " did not become ACTIVE");
+  }
+  awaitable<> update_tags(const aws::ResourceRequest& request, const json::value& description) {
+    json::array gone;
+    if (const json::value* old = request.old_properties.if_contains("Tags")) {
+      for (const json::value& tag : old->as_array()) gone.push_back(tag.at("Key"));
+    }
+    const json::value& arn = description.at("TableArn");
+    if (!gone.empty()) co_await call(request, "UntagResource", {{"ResourceArn", arn}, {"TagKeys", std::move(gone)}});
+    co_await call(request, "TagResource", {{"ResourceArn", arn}, {"Tags", tags_of(request)}});
+  }
+
+  aws::ApiClient& client_;
+};
+
+}  // namespace
+
+void register_resource_types(aws::ResourceTypes& types, aws::ApiClient& client) {
+  types.add(std::make_unique<TableResource>(client));
+}
+
+}  // namespace parvis::dynamodb

@@ -1,0 +1,280 @@
+#include "services/dynamodb/table_settings.h"
+
+#include <algorithm>
+
+#include "services/dynamodb/errors.h"
+#include "services/dynamodb/request.h"
+
+namespace parvis::dynamodb {
+namespace {
+
+constexpr std::string_view kInvalid = "One or more parameter values were invalid: ";
+using Definitions = std::optional<std::vector<model::AttributeDefinition>>;
+
+[[noreturn]] void invalid(std::string message) { throw_validation(std::string(kInvalid) + message); }
+
+KeyAttribute key_attribute(const std::string& name, const Definitions& definitions) {
+  for (const model::AttributeDefinition& definition : definitions.value_or(std::vector<model::AttributeDefinition>())) {
+    if (definition.attribute_name != name) continue;
+    const std::string& type = definition.attribute_type.value();
+    return {name, type == "S" ? Type::kS : type == "N" ? Type::kN : Type::kB};
+  }
+  invalid("Some index key attributes are not defined in AttributeDefinitions. Keys: [" + name + "]");
+}
+
+KeySchema make_keys(const std::vector<model::KeySchemaElement>& elements, const Definitions& definitions) {
+  if (elements.empty() || elements[0].key_type != "HASH") {
+    invalid("The first KeySchemaElement is not a HASH key type");
+  }
+  if (elements.size() > 2) invalid("Key schema with more than two elements is not implemented");
+  if (elements.size() == 2 && elements[1].key_type != "RANGE") {
+    invalid("The second KeySchemaElement is not a RANGE key type");
+  }
+  if (elements.size() == 2 && elements[0].attribute_name == elements[1].attribute_name) {
+    invalid("Both the Hash Key and the Range Key element in the KeySchema have the same name");
+  }
+  KeySchema keys{key_attribute(elements[0].attribute_name.value(), definitions), std::nullopt};
+  if (elements.size() == 2) keys.sort = key_attribute(elements[1].attribute_name.value(), definitions);
+  return keys;
+}
+
+template <class Source>
+IndexRecord index_of(const Source& in, const Definitions& definitions, bool global) {
+  IndexRecord index;
+  index.name = in.index_name.value();
+  index.global = global;
+  index.keys = make_keys(in.key_schema.value(), definitions);
+  const model::Projection projection = in.projection.value_or(model::Projection());
+  const std::string type = projection.projection_type.value_or("");
+  if (type.empty()) invalid("Unknown ProjectionType: null");
+  index.projected = type == "ALL" ? Projected::kAll : type == "KEYS_ONLY" ? Projected::kKeysOnly : Projected::kInclude;
+  index.non_key_attributes = projection.non_key_attributes.value_or(std::vector<std::string>());
+  if (index.projected == Projected::kInclude && index.non_key_attributes.empty()) {
+    invalid("ProjectionType is INCLUDE, but NonKeyAttributes is not specified");
+  }
+  if (index.projected != Projected::kInclude && !index.non_key_attributes.empty()) {
+    invalid("ProjectionType is " + type + ", but NonKeyAttributes is specified");
+  }
+  return index;
+}
+
+Throughput throughput_of(const std::optional<model::ProvisionedThroughput>& in) {
+  if (!in) return {};
+  return {in->read_capacity_units.value(), in->write_capacity_units.value()};
+}
+
+void add_indexes(const model::CreateTableInput& in, TableRecord& record) {
+  for (const auto& each : in.local_secondary_indexes.value_or(std::vector<model::LocalSecondaryIndex>())) {
+    IndexRecord index = index_of(each, in.attribute_definitions, false);
+    if (!record.keys.sort) invalid("Table KeySchema does not have a range key, which is required when specifying a "
+                                   "LocalSecondaryIndex");
+    if (index.keys.partition != record.keys.partition) {
+      invalid("Index KeySchema does not have the same leading hash key as table KeySchema for index: " + index.name);
+    }
+    if (!index.keys.sort) invalid("Index KeySchema does not have a range key for index: " + index.name);
+    record.indexes.push_back(std::move(index));
+  }
+  if (record.indexes.size() > kLocalIndexesMax) {
+    invalid("Number of LocalSecondaryIndexes exceeds per-table limit of " + std::to_string(kLocalIndexesMax));
+  }
+  for (const auto& each : in.global_secondary_indexes.value_or(std::vector<model::GlobalSecondaryIndex>())) {
+    refuse(each.on_demand_throughput, "OnDemandThroughput", "is not implemented");
+    refuse(each.warm_throughput, "WarmThroughput", "is not implemented");
+    IndexRecord index = index_of(each, in.attribute_definitions, true);
+    index.throughput = throughput_of(each.provisioned_throughput);
+    if (record.on_demand && each.provisioned_throughput) {
+      invalid("ProvisionedThroughput should not be specified for index: " + index.name +
+              " when BillingMode is PAY_PER_REQUEST");
+    }
+    if (!record.on_demand && !each.provisioned_throughput) {
+      invalid("ProvisionedThroughput must be specified for index: " + index.name);
+    }
+    record.indexes.push_back(std::move(index));
+  }
+  if (record.indexes.size() > kGlobalIndexesMax + kLocalIndexesMax) {
+    invalid("Number of GlobalSecondaryIndexes exceeds per-table limit of " + std::to_string(kGlobalIndexesMax));
+  }
+  std::set<std::string> names;
+  for (const IndexRecord& index : record.indexes) {
+    if (!names.insert(index.name).second) invalid("Duplicate index name: " + index.name);
+  }
+}
+
+void check_definitions(const Definitions& definitions, const TableRecord& record) {
+  std::set<std::string> used, defined;
+  const auto use = [&](const KeySchema& keys) {
+    for (const KeyAttribute& key : keys.attributes()) used.insert(key.name);
+  };
+  use(record.keys);
+  for (const IndexRecord& index : record.indexes) use(index.keys);
+  for (const auto& each : definitions.value_or(std::vector<model::AttributeDefinition>())) {
+    defined.insert(each.attribute_name.value());
+  }
+  if (defined.size() != used.size()) {
+    invalid("Number of attributes in KeySchema does not exactly match number of attributes defined in "
+            "AttributeDefinitions");
+  }
+}
+
+void refuse_stream(const std::optional<model::StreamSpecification>& stream) {
+  if (stream && stream->stream_enabled.value_or(false)) throw_validation("StreamSpecification is not implemented");
+}
+void refuse_encryption(const std::optional<model::SSESpecification>& encryption) {
+  if (encryption && encryption->enabled.value_or(false)) {
+    throw_validation("SSESpecification with Enabled true is not implemented");
+  }
+}
+
+std::vector<model::KeySchemaElement> schema_elements(const KeySchema& keys) {
+  std::vector<model::KeySchemaElement> out{{keys.partition.name, "HASH"}};
+  if (keys.sort) out.push_back({keys.sort->name, "RANGE"});
+  return out;
+}
+
+model::Projection projection_element(const IndexRecord& index) {
+  model::Projection out;
+  out.projection_type = index.projected == Projected::kAll ? "ALL" : index.projected == Projected::kKeysOnly ? "KEYS_ONLY" : "INCLUDE";
+  if (!index.non_key_attributes.empty()) out.non_key_attributes = index.non_key_attributes;
+  return out;
+}
+
+model::ProvisionedThroughputDescription throughput_element(const Throughput& throughput) {
+  model::ProvisionedThroughputDescription out;
+  out.number_of_decreases_today = 0;
+  out.read_capacity_units = throughput.read;
+  out.write_capacity_units = throughput.write;
+  return out;
+}
+
+void describe_index(const TableRecord& record, const IndexRecord& index, model::TableDescription& out) {
+  const auto fill = [&](auto& element) {
+    element.index_name = index.name;
+    element.key_schema = schema_elements(index.keys);
+    element.projection = projection_element(index);
+    element.index_arn = record.arn() + "/index/" + index.name;
+  };
+  if (!index.global) {
+    if (!out.local_secondary_indexes) out.local_secondary_indexes.emplace();
+    fill(out.local_secondary_indexes->emplace_back());
+    return;
+  }
+  if (!out.global_secondary_indexes) out.global_secondary_indexes.emplace();
+  model::GlobalSecondaryIndexDescription& element = out.global_secondary_indexes->emplace_back();
+  fill(element);
+  element.index_status = index.backfilling ? "CREATING" : "ACTIVE";
+  if (index.backfilling) element.backfilling = true;
+  element.provisioned_throughput = throughput_element(index.throughput);
+}
+
+}  // namespace
+
+std::map<std::string, std::string> checked_tags(const std::vector<model::Tag>& tags) {
+  std::map<std::string, std::string> out;
+  for (const model::Tag& tag : tags) out[tag.key.value()] = tag.value.value();
+  if (out.size() > 50) throw_validation("A table can have at most 50 tags");
+  return out;
+}
+
+TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& in) {
+  refuse_stream(in.stream_specification);
+  refuse_encryption(in.sse_specification);
+  refuse(in.warm_throughput, "WarmThroughput", "is not implemented");
+  refuse(in.resource_policy, "ResourcePolicy", "is not implemented");
+  refuse(in.on_demand_throughput, "OnDemandThroughput", "is not implemented");
+  refuse(in.global_table_source_arn, "GlobalTableSourceArn", "is not implemented");
+  refuse(in.global_table_settings_replication_mode, "GlobalTableSettingsReplicationMode", "is not implemented");
+  refuse(in.vector_indexes, "VectorIndexes", "is not implemented");
+  TableRecord record;
+  record.scope = scope;
+  record.name = table_name(scope, in.table_name);
+  if (!in.key_schema) throw_validation("KeySchema is required");
+  record.keys = make_keys(*in.key_schema, in.attribute_definitions);
+  record.on_demand = in.billing_mode.value_or("PROVISIONED") == "PAY_PER_REQUEST";
+  if (record.on_demand && in.provisioned_throughput) {
+    invalid("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST");
+  }
+  if (!record.on_demand && !in.provisioned_throughput) {
+    invalid("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED");
+  }
+  record.throughput = throughput_of(in.provisioned_throughput);
+  record.deletion_protection = in.deletion_protection_enabled.value_or(false);
+  record.table_class = in.table_class.value_or("STANDARD");
+  record.tags = checked_tags(in.tags.value_or(std::vector<model::Tag>()));
+  add_indexes(in, record);
+  check_definitions(in.attribute_definitions, record);
+  return record;
+}
+
+void refuse_unimplemented(const model::UpdateTableInput& in) {
+  refuse_stream(in.stream_specification);
+  refuse_encryption(in.sse_specification);
+  refuse(in.replica_updates, "ReplicaUpdates", "is not implemented");
+  refuse(in.multi_region_consistency, "MultiRegionConsistency", "is not implemented");
+  refuse(in.global_table_witness_updates, "GlobalTableWitnessUpdates", "is not implemented");
+  refuse(in.on_demand_throughput, "OnDemandThroughput", "is not implemented");
+  refuse(in.warm_throughput, "WarmThroughput", "is not implemented");
+  refuse(in.global_table_settings_replication_mode, "GlobalTableSettingsReplicationMode", "is not implemented");
+  refuse(in.disassociation_protection_enabled, "DisassociationProtectionEnabled", "is not implemented");
+  refuse(in.vector_index_updates, "VectorIndexUpdates", "is not implemented");
+}
+
+void apply_settings(const model::UpdateTableInput& in, TableRecord& record) {
+  if (in.billing_mode) record.on_demand = *in.billing_mode == "PAY_PER_REQUEST";
+  if (in.provisioned_throughput) {
+    if (record.on_demand) {
+      invalid("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST");
+    }
+    record.throughput = throughput_of(in.provisioned_throughput);
+  }
+  if (record.on_demand) record.throughput = {};
+  if (!record.on_demand && record.throughput.read == 0) {
+    invalid("ProvisionedThroughput must be specified when BillingMode is PROVISIONED");
+  }
+  if (in.table_class) record.table_class = *in.table_class;
+  if (in.deletion_protection_enabled) record.deletion_protection = *in.deletion_protection_enabled;
+}
+
+IndexRecord make_index(const TableRecord& table, const model::CreateGlobalSecondaryIndexAction& in,
+                       const std::optional<std::vector<model::AttributeDefinition>>& definitions) {
+  refuse(in.on_demand_throughput, "OnDemandThroughput", "is not implemented");
+  refuse(in.warm_throughput, "WarmThroughput", "is not implemented");
+  IndexRecord index = index_of(in, definitions, true);
+  if (table.index(index.name)) throw_validation("Attempting to create an index which already exists");
+  if (std::ranges::count(table.indexes, true, &IndexRecord::global) >= static_cast<std::ptrdiff_t>(kGlobalIndexesMax)) {
+    throw aws::ApiError(kLimitExceeded, "Number of GlobalSecondaryIndexes exceeds per-table limit of 20");
+  }
+  index.throughput = throughput_of(in.provisioned_throughput);
+  index.backfilling = true;
+  return index;
+}
+
+model::TableDescription describe_record(const TableRecord& record, std::string status) {
+  model::TableDescription out;
+  out.table_name = record.name;
+  out.table_status = std::move(status);
+  out.table_arn = record.arn();
+  out.table_id = record.id;
+  out.creation_date_time = aws::Timestamp{static_cast<double>(record.created_ms) / 1000};
+  out.key_schema = schema_elements(record.keys);
+  std::map<std::string, Type> definitions;
+  for (const KeyAttribute& key : record.keys.attributes()) definitions[key.name] = key.type;
+  for (const IndexRecord& index : record.indexes) {
+    for (const KeyAttribute& key : index.keys.attributes()) definitions[key.name] = key.type;
+    describe_index(record, index, out);
+  }
+  out.attribute_definitions.emplace();
+  for (const auto& [name, type] : definitions) out.attribute_definitions->push_back({name, std::string(to_string(type))});
+  out.provisioned_throughput = throughput_element(record.throughput);
+  if (record.on_demand) {
+    out.billing_mode_summary.emplace();
+    out.billing_mode_summary->billing_mode = "PAY_PER_REQUEST";
+  }
+  if (record.table_class != "STANDARD") {
+    out.table_class_summary.emplace();
+    out.table_class_summary->table_class = record.table_class;
+  }
+  out.deletion_protection_enabled = record.deletion_protection;
+  return out;
+}
+
+}  // namespace parvis::dynamodb
