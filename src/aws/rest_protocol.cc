@@ -64,12 +64,19 @@ void decode_prefixed_headers(const Member& m, const http::Headers& headers, void
   }
 }
 
-void decode_query_member(const Member& m, const Shape& input, const QueryParameters& query, void* owner) {
+// Whether the URI pattern itself has the parameter ("/restapis?mode=import").
+bool in_uri(std::string_view uri, std::string_view name) {
+  const std::size_t mark = uri.find('?');
+  if (mark == uri.npos) return false;
+  return std::ranges::any_of(http::parse_query(uri.substr(mark + 1)), [&](const auto& p) { return p.first == name; });
+}
+
+void decode_query_member(const Member& m, const OperationModel& op, const QueryParameters& query, void* owner) {
   if (m.shape->kind == Kind::kMap) {  // everything that no other member binds
     void* map = nullptr;
     std::map<std::string, void*> started;
     for (const auto& [name, value] : query) {
-      const bool bound = std::ranges::any_of(input.members, [&](const Member& other) {
+      const bool bound = in_uri(op.uri, name) || std::ranges::any_of(op.input->members, [&](const Member& other) {
         return &other != &m && other.location == Location::kQuery && other.wire == name;
       });
       if (bound) continue;
@@ -189,7 +196,7 @@ void decode_rest(const OperationModel& op, http::Request& request, const Route& 
       case Location::kUri:
         if (auto at = route.labels.find(m.wire); at != route.labels.end()) from_text(m, at->second, input);
         break;
-      case Location::kQuery: decode_query_member(m, *op.input, query, input); break;
+      case Location::kQuery: decode_query_member(m, op, query, input); break;
       case Location::kHeader: decode_header(m, request.headers, input); break;
       case Location::kHeaders: decode_prefixed_headers(m, request.headers, input); break;
       case Location::kPayload: payload = &m; break;

@@ -8,6 +8,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
 
 #include "aws/json_codec.h"
 #include "aws/pipeline.h"
@@ -49,6 +51,7 @@ awaitable<> serve(aws::Pipeline& pipeline, http::Request request, json::object& 
 }  // namespace
 
 int main() {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("probe"));  // stdout carries the answers
   aws::Registry registry;
   for (const auto& models : probe_models()) {
     for (const aws::OperationModel* op : models) {
