@@ -205,7 +205,7 @@ TEST(ItemStore, BackfillFillsANewIndex) {
   World world;
   for (int i = 0; i < 450; ++i) {
     Item item = key("a", i);
-    item["size"] = number(i % 2);
+    item["width"] = number(i % 2);
     run(world.items.write(kScope, put(item)));
   }
   run(world.catalog.modify(kScope, "orders", [](TableRecord& record) {
@@ -213,11 +213,11 @@ TEST(ItemStore, BackfillFillsANewIndex) {
     index.id = "new";
     index.name = "by_size";
     index.backfilling = true;
-    index.keys = {{"size", Type::kN}, std::nullopt};
+    index.keys = {{"width", Type::kN}, std::nullopt};
     record.indexes.push_back(index);
   }));
   run(world.items.backfill(kScope, "orders", "new", std::make_shared<std::atomic<bool>>(false)));
-  PageRequest request = query("size = :s", {{":s", number(1)}});
+  PageRequest request = query("width = :s", {{":s", number(1)}});
   request.index_name = "by_size";
   EXPECT_EQ(all(world, request).size(), 225u);
 }
