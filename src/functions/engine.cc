@@ -13,9 +13,12 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kScaleWait{5};         // a call that has waited this long starts a worker
+constexpr milliseconds kSlow{20};             // functions whose calls take this long on average get workers without a wait
 constexpr milliseconds kMemoryReadEvery{100};
 
 microseconds since(Steady::time_point start) { return std::chrono::duration_cast<microseconds>(Steady::now() - start); }
+
+std::string stopping_payload() { return error_payload("Runtime.ExitError", "the function engine is stopping"); }
 
 std::string error_type(const std::string& payload) {
   boost::system::error_code error;
@@ -31,7 +34,7 @@ std::string error_type(const std::string& payload) {
 
 void Engine::Impl::submit(Call call) {
   call.queued = Steady::now();
-  if (stopped) return refuse(std::move(call), Outcome::kCrashed, error_payload("Runtime.ExitError", "the function engine is stopping"));
+  if (stopped || stopping) return refuse(std::move(call), Outcome::kCrashed, stopping_payload());
   if (call.spec->runtime.rfind("nodejs", 0) != 0) {
     const std::string message = "the runtime " + call.spec->runtime + " of function " + call.spec->name + " is not supported yet: only nodejs runtimes are";
     return refuse(std::move(call), Outcome::kInitError, error_payload("Runtime.InvalidRuntime", message));
@@ -62,7 +65,7 @@ void Engine::Impl::dispatch(const std::shared_ptr<Pool>& pool) {
   }
   if (pool->waiting.empty()) return;
   if (pool->total == 0) scale(pool, 1);
-  else if (pool->mean > kScaleWait) scale(pool, static_cast<unsigned>(pool->waiting.size()));
+  else if (pool->mean > kSlow) scale(pool, static_cast<unsigned>(pool->waiting.size()));
   if (!pool->waiting.empty()) wake_at(std::max(pool->waiting.front().queued + kScaleWait, Steady::now() + milliseconds(1)));
 }
 
@@ -156,7 +159,8 @@ void Engine::Impl::frame_arrived(Slot& slot, char type, unsigned flags, std::str
   }
   if ((type == 'O' || type == 'F') && slot.state == Slot::State::kBusy) return answer_arrived(slot, type, flags, body);
   spdlog::warn("worker {}: unexpected message, ending it", slot.pid());
-  slot.kill();
+  if (slot.state == Slot::State::kIdle || slot.state == Slot::State::kGeneric) return end_worker(self);
+  slot.kill();  // the open call is answered when the process has ended
 }
 
 void Engine::Impl::answer_arrived(Slot& slot, char type, unsigned flags, std::string_view body) {
@@ -191,6 +195,11 @@ void Engine::Impl::ended(Slot& slot, bool broken) {
   const ExitStatus status = reap_and_forget(slot);
   if (slot.ending) return refill();
   slot.ending = true;
+  if (stopping) {  // kill_all() has ended it
+    if (state == Slot::State::kBusy) finish(slot, Outcome::kCrashed, stopping_payload());
+    forget(slot);
+    return shutdown();
+  }
   if (state == Slot::State::kBooting || state == Slot::State::kGeneric) {
     if (state == Slot::State::kBooting) {
       boot_failed = true;
@@ -260,8 +269,9 @@ void Engine::Impl::finish(Slot& slot, Outcome outcome, std::string payload) {
     print(slot, line);
     result.log += line + "\n";
   }
+  // A worker's first call runs code that is not compiled yet and says little.
+  if (!slot.first_call) slot.pool->mean = slot.pool->mean.count() == 0 ? result.duration : (slot.pool->mean * 31 + result.duration) / 32;
   slot.first_call = false;
-  slot.pool->mean = (slot.pool->mean * 7 + result.duration) / 8;
   --busy;
   auto done = std::move(slot.call->done);
   slot.call.reset();
@@ -305,14 +315,14 @@ void Engine::Impl::shutdown() {
   for (auto& [key, pool] : pools) {
     for (Call& call : pool->waiting) {
       --waiting;
-      refuse(std::move(call), Outcome::kCrashed, error_payload("Runtime.ExitError", "the function engine is stopping"));
+      refuse(std::move(call), Outcome::kCrashed, stopping_payload());
     }
     pool->waiting.clear();
     pool->idle.clear();
   }
   const auto all = slots;
   for (const auto& slot : all) {
-    if (slot->state == Slot::State::kBusy && slot->call && !slot->ending) finish(*slot, Outcome::kCrashed, error_payload("Runtime.ExitError", "the function engine is stopping"));
+    if (slot->state == Slot::State::kBusy && slot->call && !slot->ending) finish(*slot, Outcome::kCrashed, stopping_payload());
     end_worker(slot);
   }
   generic.clear();

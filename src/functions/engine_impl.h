@@ -113,9 +113,9 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   std::atomic<unsigned> workers{0}, busy{0}, waiting{0};
   std::atomic<std::uint64_t> invocations{0}, cold_starts{0};
 
-  std::mutex live_mutex;  // guards the two below; taken at start and end of a worker only
+  std::mutex live_mutex;  // guards `live` and the start of processes; taken at start and end of a worker only
   std::set<pid_t> live;
-  bool stopping = false;
+  std::atomic<bool> stopping{false};  // set by kill_all() before the strand learns of it in shutdown()
 };
 
 }  // namespace parvis::functions

@@ -1,10 +1,12 @@
 // The workers' side of the engine: booting, handing over functions, limits, idle time and ends.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -26,6 +28,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kInitTimeoutMin{10'000};  // Lambda's limit of the init phase
 constexpr milliseconds kQueueWaitMax{60'000};
 constexpr milliseconds kScaleWait{5};
+constexpr milliseconds kScaleWaitShort{50};  // for functions whose workers would empty the queue sooner than one starts
 constexpr milliseconds kBlockedCheck{50};  // how often calls look again whether a limit has room
 
 // Node.js reads these at its start only, so a function that sets one boots a worker of its own.
@@ -38,10 +41,22 @@ bool needs_cold_boot(const FunctionSpec& spec) {
 
 unsigned loading_max() { return std::max(2u, std::thread::hardware_concurrency()); }
 
+// A platform that was killed leaves the folders of its workers behind.
+void remove_leftovers(const std::string& scratch_dir) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(scratch_dir, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("worker-")) continue;
+    const int owner = std::atoi(name.c_str() + 7);
+    if (owner > 0 && ::kill(owner, 0) != 0 && errno == ESRCH) fs::remove_all(entry.path(), error);
+  }
+}
+
 std::string setup(const EngineOptions& options, const std::string& client_path) {
   std::error_code error;
   fs::create_directories(options.scratch_dir, error);
   if (error) return "cannot create the scratch folder " + options.scratch_dir + ": " + error.message();
+  remove_leftovers(options.scratch_dir);
   fs::permissions(options.scratch_dir, fs::perms::owner_all, error);
   std::ofstream(client_path, std::ios::binary | std::ios::trunc) << kNodeClient;
   if (fs::file_size(client_path, error) != kNodeClient.size() || error) return "cannot write " + client_path;
@@ -191,7 +206,7 @@ void Engine::Impl::load(const std::shared_ptr<Slot>& slot, const std::shared_ptr
 
 // Boots one generic worker at a time, and none while a function loads: a waiting call needs the processor more.
 void Engine::Impl::refill() {
-  if (stopped || boot_failed || !setup_error.empty() || generic.size() >= prebooted_wanted) return;
+  if (stopped || stopping || boot_failed || !setup_error.empty() || generic.size() >= prebooted_wanted) return;
   for (const auto& slot : generic) {
     if (slot->state == Slot::State::kBooting) return;
   }
@@ -287,7 +302,9 @@ Steady::time_point Engine::Impl::sweep(Steady::time_point now) {
       --waiting;
       refuse(std::move(call), Outcome::kThrottled, error_payload("TooManyRequestsException", "Rate Exceeded."));
     }
-    const auto overdue = std::count_if(pool->waiting.begin(), pool->waiting.end(), [&](const Call& call) { return call.queued + kScaleWait <= now; });
+    const bool drains_soon = pool->total > 0 && pool->mean.count() > 0 && pool->mean * pool->waiting.size() / pool->total < kScaleWait;
+    const auto patience = drains_soon ? kScaleWaitShort : kScaleWait;
+    const auto overdue = std::count_if(pool->waiting.begin(), pool->waiting.end(), [&](const Call& call) { return call.queued + patience <= now; });
     if (overdue > 0) scale(pool, static_cast<unsigned>(overdue));
     if (!pool->waiting.empty()) next = std::min(next, now + (overdue > 0 ? kBlockedCheck : kScaleWait));
     if (pool->total == 0 && pool->waiting.empty()) pools.erase(pool->spec->key);
