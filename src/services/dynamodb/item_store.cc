@@ -45,6 +45,7 @@ awaitable<ItemWriteResult> ItemStore::write(aws::Scope scope, ItemWrite write) {
   const std::uint64_t write_id = catalog_.entropy().next_u64();
   bool unknown = false;            // an attempt may have arrived
   ItemWriteResult last;            // what that attempt would have done
+  std::optional<storage::Version> last_version;  // of the item that it would have replaced
   storage::StoreError last_error{storage::StoreErrc::kConflict, {}, {}};
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     co_await back_off(attempt, catalog_.entropy());
@@ -61,9 +62,13 @@ awaitable<ItemWriteResult> ItemStore::write(aws::Scope scope, ItemWrite write) {
       result.old_item = std::move(stored.item);
     }
     if (unknown && !value && last.old_item && !last.new_item) co_return last;  // our delete, or one like it
+    // Another write replaced the item since: whether it replaced ours cannot be told, so nothing that depends on the item
+    // as it was may run a second time.
+    const bool moved = (value ? std::optional(value->version) : std::nullopt) != last_version;
+    if (unknown && moved && (write.kind == ItemWrite::Kind::kUpdate || write.condition)) {
+      throw aws::ApiError(kInternal, "Internal server error");
+    }
     std::optional<Planned> planned = plan_write(*result.table, write, result.old_item);
-    // After an unknown outcome a failed condition may be the work of our own attempt, since overwritten.
-    if (!planned && unknown) throw aws::ApiError(kInternal, "Internal server error");
     if (!planned) throw_condition_failed(write, result.old_item);
     result.new_item = std::move(planned->new_item);
     storage::Commit commit;
@@ -77,6 +82,7 @@ awaitable<ItemWriteResult> ItemStore::write(aws::Scope scope, ItemWrite write) {
     if (last_error.code == storage::StoreErrc::kUnknownOutcome) {
       unknown = true;
       last = std::move(result);
+      last_version = value ? std::optional(value->version) : std::nullopt;
     } else if (last_error.code != storage::StoreErrc::kConflict) {
       throw_store_error(last_error);
     }
