@@ -177,7 +177,7 @@ class Bundler {
       result_.bundle_errors.push_back(built.errors);
       for (const auto& entry : bundle.entry_points) result_.inputs.insert(fs::path(bundle.source_dir) / entry);
       fs::remove_all(work);
-      return done_[settings] = {};
+      return done_[settings] = fs::path{};
     }
     const fs::path target = options_.out_dir / folder_hash(work);
     std::error_code exists;

