@@ -1,0 +1,131 @@
+#include "templates/property_check.h"
+
+#include <set>
+
+#include <fmt/format.h>
+
+namespace parvis::templates {
+
+namespace {
+
+using aws::PropertyRule;
+
+const PropertyRule* find_rule(const aws::ResourceType& type, std::string_view path) {
+  for (const PropertyRule& rule : type.rules()) {
+    if (rule.path == path) return &rule;
+  }
+  return nullptr;
+}
+// Whether the members below `path` are listed one by one; otherwise the value is taken as it is.
+bool has_members(const aws::ResourceType& type, std::string_view path) {
+  for (const PropertyRule& rule : type.rules()) {
+    if (rule.path.size() > path.size() && rule.path.starts_with(path) && rule.path[path.size()] == '.') return true;
+  }
+  return false;
+}
+bool is_call(const json::value& value) {
+  if (!value.is_object() || value.as_object().size() != 1) return false;
+  const std::string_view key = value.as_object().begin()->key();
+  return key == "Ref" || key.starts_with("Fn::");
+}
+
+class Checker {
+ public:
+  Checker(const Document& document, const std::string& id, const aws::ResourceType& type, std::vector<Diagnostic>& errors, std::vector<Diagnostic>& warnings)
+      : document_(document), id_(id), type_(type), errors_(errors), warnings_(warnings) {}
+
+  void members(const json::value& value, const std::string& path, const std::string& at, bool warned) {
+    if (is_call(value)) {
+      const auto& [key, argument] = *value.as_object().begin();
+      if (key == "Fn::If" && argument.is_array() && argument.as_array().size() == 3) {
+        for (std::size_t i = 1; i < 3; ++i) members(argument.as_array()[i], path, child(child(at, std::string_view(key)), i), warned);
+      }
+      return;
+    }
+    if (value.is_array()) {
+      if (!has_members(type_, path + "[]")) return;
+      for (std::size_t i = 0; i < value.as_array().size(); ++i) members(value.as_array()[i], path + "[]", child(at, i), warned);
+      return;
+    }
+    if (!value.is_object() || (!path.empty() && !has_members(type_, path))) return;
+    for (const auto& [key, item] : value.as_object()) property(key, item, path, child(at, std::string_view(key)), warned);
+  }
+
+ private:
+  void property(std::string_view name, const json::value& value, const std::string& parent, const std::string& at, bool warned) {
+    const std::string path = parent.empty() ? std::string(name) : fmt::format("{}.{}", parent, name);
+    const PropertyRule* rule = find_rule(type_, path);
+    if (rule == nullptr) {
+      errors_.push_back(document_.error(at, fmt::format("resource {}: the property {} of {} is not supported", id_, path, type_.name()), "remove it or check its spelling"));
+      return;
+    }
+    const auto note = [&](std::string_view what) { return fmt::format("resource {}: the property {} {}{}{}", id_, path, what, rule->note.empty() ? "" : ": ", rule->note); };
+    if (rule->handling == PropertyRule::Handling::kRefused) {
+      errors_.push_back(document_.error(at, note("is refused"), "remove it"));
+      return;
+    }
+    if (rule->handling == PropertyRule::Handling::kWarned && !warned) {
+      warnings_.push_back(document_.warning(at, note("has no effect")));
+      warned = true;
+    }
+    members(value, path, at, warned);
+  }
+
+  const Document& document_;
+  const std::string& id_;
+  const aws::ResourceType& type_;
+  std::vector<Diagnostic>& errors_;
+  std::vector<Diagnostic>& warnings_;
+};
+
+bool replaces(const aws::ResourceType& type, const std::string& path, const json::value* old, const json::value* now) {
+  if (old != nullptr && now != nullptr && *old == *now) return false;
+  const auto itself = [&] {
+    const PropertyRule* rule = find_rule(type, path);
+    return rule != nullptr && rule->change == PropertyRule::Change::kReplaces;
+  };
+  if (itself()) return true;
+  if (old == nullptr || now == nullptr) return false;
+  if (old->is_object() && now->is_object() && has_members(type, path)) {
+    std::set<std::string> keys;
+    for (const auto& [key, value] : old->as_object()) keys.emplace(key);
+    for (const auto& [key, value] : now->as_object()) keys.emplace(key);
+    for (const std::string& key : keys) {
+      if (replaces(type, fmt::format("{}.{}", path, key), old->as_object().if_contains(key), now->as_object().if_contains(key))) return true;
+    }
+  }
+  if (old->is_array() && now->is_array() && has_members(type, path + "[]") && old->as_array().size() == now->as_array().size()) {
+    for (std::size_t i = 0; i < old->as_array().size(); ++i) {
+      const json::value &a = old->as_array()[i], &b = now->as_array()[i];
+      if (!a.is_object() || !b.is_object()) continue;
+      for (const auto& [key, value] : b.as_object()) {
+        if (replaces(type, fmt::format("{}[].{}", path, std::string_view(key)), a.as_object().if_contains(key), &value)) return true;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void check_rules(const Document& document, const std::string& logical_id, const aws::ResourceType& type, const json::value& properties,
+                 std::vector<Diagnostic>& errors, std::vector<Diagnostic>& warnings) {
+  const std::string at = child("/Resources", logical_id) + "/Properties";
+  Checker(document, logical_id, type, errors, warnings).members(properties, "", at, false);
+  for (std::string_view name : type.required()) {
+    if (properties.is_object() && properties.as_object().contains(name)) continue;
+    errors.push_back(document.error(at, fmt::format("resource {}: the property {} of {} is required", logical_id, name, type.name()), "add it"));
+  }
+}
+
+bool needs_replacement(const aws::ResourceType& type, const json::object& old, const json::object& now) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : old) keys.emplace(key);
+  for (const auto& [key, value] : now) keys.emplace(key);
+  for (const std::string& key : keys) {
+    if (replaces(type, key, old.if_contains(key), now.if_contains(key))) return true;
+  }
+  return false;
+}
+
+}  // namespace parvis::templates

@@ -1,0 +1,104 @@
+#include "templates/stack_state.h"
+
+#include "storage/tuple.h"
+
+namespace parvis::templates {
+
+namespace {
+storage::TupleWriter scoped(const aws::Scope& scope) {
+  storage::TupleWriter out;
+  out.string(scope.account).string(scope.region).string("cloudformation");
+  return out;
+}
+Millis millis(const json::value* value) { return Millis(std::chrono::milliseconds(value != nullptr && value->is_int64() ? value->as_int64() : 0)); }
+StackResource to_resource(std::string logical_id, const json::object& record) {
+  const auto text = [&](std::string_view name) { return record.contains(name) ? scalar_text(record.at(name)) : ""; };
+  const auto object = [&](std::string_view name) { return record.contains(name) && record.at(name).is_object() ? record.at(name).as_object() : json::object(); };
+  return {std::move(logical_id), text("type"), text("physical"), text("status"), object("properties"), object("attributes")};
+}
+}  // namespace
+
+std::string stack_key(const aws::Scope& scope, std::string_view name) { return scoped(scope).string("stack").string(name).take(); }
+std::string stack_prefix(const aws::Scope& scope) { return scoped(scope).string("stack").take(); }
+std::string event_key(const aws::Scope& scope, std::string_view stack_id, std::uint64_t number) { return scoped(scope).string("event").string(stack_id).u64(number).take(); }
+std::string event_prefix(const aws::Scope& scope, std::string_view stack_id) { return scoped(scope).string("event").string(stack_id).take(); }
+
+Stack to_stack(const StackState& state) {
+  Stack out;
+  out.name = state.text("name");
+  out.id = state.text("id");
+  out.status = state.text("status");
+  out.reason = state.text("reason");
+  out.created = millis(state.record.if_contains("created"));
+  out.updated = millis(state.record.if_contains("updated"));
+  if (const json::value* parameters = state.record.if_contains("parameters"); parameters != nullptr && parameters->is_object()) {
+    for (const auto& [key, value] : parameters->as_object()) out.parameters[std::string(key)] = scalar_text(value);
+  }
+  if (const json::value* resources = state.record.if_contains("resources")) {
+    for (const auto& [id, record] : resources->as_object()) out.resources.push_back(to_resource(std::string(id), record.as_object()));
+  }
+  if (const json::value* detached = state.record.if_contains("detached")) {
+    for (const auto& record : detached->as_array()) out.detached.push_back(to_resource(scalar_text(record.as_object().at("logical")), record.as_object()));
+  }
+  if (const json::value* outputs = state.record.if_contains("outputs"); outputs != nullptr && outputs->is_array()) {
+    for (const auto& output : outputs->as_array()) {
+      const json::object& from = output.as_object();
+      out.outputs.push_back({scalar_text(from.at("key")), scalar_text(from.at("value")), scalar_text(from.at("description")), scalar_text(from.at("export"))});
+    }
+  }
+  return out;
+}
+
+awaitable<StackState> load_stack(storage::Store& store, std::string key) {
+  StackState out;
+  auto snapshot = store.snapshot();
+  auto found = co_await snapshot->get(key);
+  if (!found) co_return out;
+  json::error_code error;
+  json::value parsed = json::parse(found->bytes, error);
+  if (error || !parsed.is_object()) throw StoreFailed("the record of a stack cannot be read");
+  out.record = std::move(parsed.as_object());
+  out.version = found->version;
+  co_return out;
+}
+
+awaitable<> save_stack(storage::Store& store, std::string key, StackState& state, std::vector<storage::Put> puts) {
+  const std::string bytes = json::serialize(state.record);
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    storage::Commit commit;
+    commit.check(key, state.version).put(key, bytes);
+    for (const storage::Put& put : puts) commit.put(put.key, put.value);
+    auto done = co_await store.commit(std::move(commit));
+    if (done) {
+      state.version = *done;
+      co_return;
+    }
+    if (done.error().code != storage::StoreErrc::kUnknownOutcome && done.error().code != storage::StoreErrc::kConflict && done.error().code != storage::StoreErrc::kBusy) {
+      throw StoreFailed("the store refused the stack's record: " + done.error().detail);
+    }
+    // Not known, or refused: what is there now decides.
+    auto snapshot = store.snapshot();
+    auto found = co_await snapshot->get(key);
+    if (found && found->bytes == bytes) {
+      state.version = found->version;
+      co_return;
+    }
+    const std::optional<storage::Version> now = found ? std::optional(found->version) : std::nullopt;
+    if (now != state.version) throw StoreFailed("another operation on this stack is under way");
+  }
+  throw StoreFailed("the store did not take the stack's record");
+}
+
+awaitable<> erase_stack(storage::Store& store, std::string key, StackState& state) {
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    storage::Commit commit;
+    commit.check(key, state.version).erase(key);
+    auto done = co_await store.commit(std::move(commit));
+    if (done) co_return;
+    auto snapshot = store.snapshot();
+    if (!co_await snapshot->get(key)) co_return;
+  }
+  throw StoreFailed("the store did not remove the stack's record");
+}
+
+}  // namespace parvis::templates

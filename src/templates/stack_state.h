@@ -1,0 +1,60 @@
+// templates/stack_state.h: a stack as it is stored. Internal.
+#pragma once
+
+#include <string>
+
+#include "aws/api_call.h"
+#include "core/entropy.h"
+#include "storage/store.h"
+#include "templates/stack.h"
+
+namespace parvis::templates {
+
+std::string stack_key(const aws::Scope& scope, std::string_view name);
+std::string stack_prefix(const aws::Scope& scope);
+std::string event_key(const aws::Scope& scope, std::string_view stack_id, std::uint64_t number);
+std::string event_prefix(const aws::Scope& scope, std::string_view stack_id);
+
+// The record of a stack:
+//   name, id, status, reason, created, updated, events, parameters {…}, outputs [{key, value, description, export}]
+//   resources {logical id: {type, physical, properties, attributes, deletion, replacement, status, needs [ids]}}
+//   intent    {action, logical, token, record, properties}: the call that may or may not have happened
+//   journal   [{action, logical, old}]: what the running operation has done, to undo from the end
+//   cleanup   [record with "logical"]: to remove when the running operation has succeeded
+//   detached  [record with "logical"]
+struct StackState {
+  json::object record;
+  std::optional<storage::Version> version;  // nullopt: not stored yet
+
+  json::object& part(std::string_view name) { return ensure(name, json::object()).as_object(); }
+  json::array& list(std::string_view name) { return ensure(name, json::array()).as_array(); }
+  std::string text(std::string_view name) const { return record.contains(name) ? scalar_text(record.at(name)) : ""; }
+  bool interrupted() const {
+    const auto filled = [&](std::string_view name) { return record.contains(name) && record.at(name).is_array() && !record.at(name).as_array().empty(); };
+    return (record.contains("intent") && record.at("intent").is_object()) || filled("journal") || filled("cleanup");
+  }
+  // Makes every member, so that none is inserted or erased later: references to one outlive changes of the others.
+  void complete() {
+    record.reserve(32);
+    for (std::string_view name : {"resources"}) part(name);
+    for (std::string_view name : {"journal", "cleanup", "detached"}) list(name);
+    for (std::string_view name : {"intent", "status", "reason", "outputs", "parameters", "updated", "events", "id"}) record.emplace(name, nullptr);
+  }
+
+ private:
+  json::value& ensure(std::string_view name, json::value empty) {
+    if (!record.contains(name)) record[name] = std::move(empty);
+    return record[name];
+  }
+};
+
+Stack to_stack(const StackState& state);
+awaitable<StackState> load_stack(storage::Store& store, std::string key);
+struct StoreFailed : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+// Commits the record (and further puts). Survives unknown outcomes. Throws StoreFailed: another operation was faster, or the store is ill.
+awaitable<> save_stack(storage::Store& store, std::string key, StackState& state, std::vector<storage::Put> puts);
+awaitable<> erase_stack(storage::Store& store, std::string key, StackState& state);
+
+}  // namespace parvis::templates
