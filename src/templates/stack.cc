@@ -450,7 +450,7 @@ awaitable<StackExpected<DeployResult>> StackEngine::deploy(Document document, st
     const bool fresh = !operation.exists();
     operation.begin();
     if (operation.state().interrupted()) {
-      if (operation.state().text("status").ends_with("CLEANUP_IN_PROGRESS")) co_await operation.clean_up();
+      if (operation.state().only_cleanup_left()) co_await operation.clean_up();
       else if (!co_await operation.roll_back()) {
         operation.status("UPDATE_ROLLBACK_FAILED", "an earlier operation could not be undone");
         co_await operation.save();
@@ -537,8 +537,13 @@ awaitable<StackExpected<bool>> StackEngine::remove(std::string name, aws::CallCo
     co_await operation.load();
     if (!operation.exists()) co_return true;
     if (operation.state().interrupted()) {
-      if (operation.state().text("status").ends_with("CLEANUP_IN_PROGRESS")) co_await operation.clean_up();
-      else if (!co_await operation.roll_back()) failed = "an earlier operation could not be undone";
+      if (operation.state().only_cleanup_left()) co_await operation.clean_up();
+      else if (!co_await operation.roll_back()) {
+        operation.status("DELETE_FAILED", "an earlier operation could not be undone");
+        operation.state().record["status"] = "UPDATE_ROLLBACK_FAILED";
+        co_await operation.save();
+        co_return std::unexpected(std::vector{plain_error(fmt::format("stack {}: an earlier operation could not be undone", name), "see the stack's events and try again")});
+      }
     }
     operation.status("DELETE_IN_PROGRESS");
     co_await operation.save();

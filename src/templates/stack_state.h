@@ -33,6 +33,8 @@ struct StackState {
     const auto filled = [&](std::string_view name) { return record.contains(name) && record.at(name).is_array() && !record.at(name).as_array().empty(); };
     return (record.contains("intent") && record.at("intent").is_object()) || filled("journal") || filled("cleanup");
   }
+  // What was cut off had already succeeded, or was a removal: `cleanup` is finished, not undone.
+  bool only_cleanup_left() const { return text("status").ends_with("CLEANUP_IN_PROGRESS") || text("status").starts_with("DELETE_"); }
   // Makes every member, so that none is inserted or erased later: references to one outlive changes of the others.
   void complete() {
     record.reserve(32);

@@ -161,6 +161,19 @@ TEST_F(StackTest, ACutOffOperationLeavesNoOrphanAndMakesNothingTwice) {
   }
 }
 
+TEST_F(StackTest, ACutOffRemovalIsFinishedByTheNext) {
+  for (const char* at : {"remove A", "remove B"}) {
+    world = World{};
+    ASSERT_TRUE(deploy(kTwo));
+    world.die = at;
+    ASSERT_THROW(run(engine.remove("demo", call())), Died);
+    world.die.clear();
+    ASSERT_TRUE(run(engine.remove("demo", call())));
+    EXPECT_TRUE(world.things.empty()) << at;
+    EXPECT_FALSE(run(engine.describe({"000000000000", "us-east-1"}, "demo")));
+  }
+}
+
 TEST_F(StackTest, KeepDataDetachesAndReattaches) {
   const DeployOptions keep{.keep_data = true};
   ASSERT_TRUE(deploy("Resources: {A: {Type: Test::Thing, Properties: {Name: a}}, D: {Type: Test::Data, Properties: {Name: d, Size: 1}}}", keep));
