@@ -27,7 +27,8 @@ std::vector<std::string> arguments_of(const BundleOptions& options, const std::s
   out.push_back("--target=" + options.target);
   out.push_back("--format=" + options.format);
   out.push_back("--outdir=" + options.out_dir);
-  out.push_back("--outbase=" + options.source_dir);
+  // Without it esbuild leaves the entry points' common folder out, as SAM's builds do.
+  if (options.keep_folders) out.push_back("--outbase=" + options.source_dir);
   out.push_back("--metafile=" + metafile);
   if (options.format == "esm") out.push_back("--out-extension:.js=.mjs");
   if (options.minify) out.push_back("--minify");

@@ -19,9 +19,8 @@ namespace {
 
 constexpr std::string_view kLocalBucket = "parvis-local-code";  // as services/lambda knows it
 
-const json::object* object_at(const json::value& parent, std::string_view key) {
-  const auto* object = parent.if_object();
-  const auto* value = object ? object->if_contains(key) : nullptr;
+const json::object* object_at(const json::object& parent, std::string_view key) {
+  const auto* value = parent.if_contains(key);
   return value ? value->if_object() : nullptr;
 }
 
@@ -64,7 +63,7 @@ class Bundler {
   // A property of the function, or of Globals.
   json::value property(json::object& resource, std::string_view name) const {
     if (const auto* properties = object_at(resource, "Properties"); properties && properties->contains(name)) return properties->at(name);
-    if (const auto* globals = object_at(result_.document.root, "Globals"))
+    if (const auto* globals = object_at(result_.document.root.get_object(), "Globals"))
       if (const auto* function = object_at(*globals, "Function"); function && function->contains(name)) return function->at(name);
     return nullptr;
   }
@@ -102,6 +101,7 @@ class Bundler {
     bundle.esbuild_path = options_.esbuild.string();
     bundle.source_dir = source.string();
     if (method == "esbuild") {
+      bundle.keep_folders = false;
       if (!read_settings(metadata_at, object_at(*metadata, "BuildProperties"), bundle)) return {};
     } else if (!method.empty()) {
       error(child(metadata_at, "BuildMethod"), fmt::format("build method '{}' is not supported", method),

@@ -55,6 +55,10 @@ class Checker {
   void property(std::string_view name, const json::value& value, const std::string& parent, const std::string& at, bool warned) {
     const std::string path = parent.empty() ? std::string(name) : fmt::format("{}.{}", parent, name);
     const PropertyRule* rule = find_rule(type_, path);
+    if (rule == nullptr && (has_members(type_, path) || has_members(type_, path + "[]"))) {
+      members(value, path, at, warned);  // the rules name only what is below it
+      return;
+    }
     if (rule == nullptr) {
       errors_.push_back(document_.error(at, fmt::format("resource {}: the property {} of {} is not supported", id_, path, type_.name()), "remove it or check its spelling"));
       return;

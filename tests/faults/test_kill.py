@@ -14,7 +14,7 @@ def test_acknowledged_items_survive_kill(binary, tmp_path):
     platform = Platform(binary, tmp_path, "--empty", "--sync", "always")
     try:
         dynamodb = platform.client("dynamodb")
-        dynamodb.create_table(TableName="t", BillingMode="PAY_PER_REQUEST",
+        dynamodb.create_table(TableName="items", BillingMode="PAY_PER_REQUEST",
                               AttributeDefinitions=[{"AttributeName": "p", "AttributeType": "S"}],
                               KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}])
         acknowledged = {}
@@ -27,7 +27,7 @@ def test_acknowledged_items_survive_kill(binary, tmp_path):
                 while not stop.is_set():
                     name = f"{number}-{worker}-{count}"
                     try:
-                        client.put_item(TableName="t", Item={"p": {"S": name}, "v": {"N": str(count)}})
+                        client.put_item(TableName="items", Item={"p": {"S": name}, "v": {"N": str(count)}})
                     except (BotoCoreError, ClientError):
                         return
                     acknowledged[name] = count
@@ -43,7 +43,7 @@ def test_acknowledged_items_survive_kill(binary, tmp_path):
                 writer.join()
             platform.start()
             found = {}
-            for page in platform.client("dynamodb").get_paginator("scan").paginate(TableName="t"):
+            for page in platform.client("dynamodb").get_paginator("scan").paginate(TableName="items"):
                 found.update({item["p"]["S"]: int(item["v"]["N"]) for item in page["Items"]})
             assert acknowledged.items() <= found.items()
         assert len(acknowledged) > 20
