@@ -22,6 +22,7 @@
 #include "services/lambda/engine_runner.h"
 #include "services/lambda/operations.h"
 #include "services/lambda/resources.h"
+#include "services/logs/operations.h"
 #include "services/sts/operations.h"
 #include "storage/rocksdb/rocksdb_store.h"
 
@@ -88,7 +89,8 @@ functions::EngineOptions engine_options(const Options& options, EventStream& eve
 struct Platform::Impl {
   explicit Impl(Options given);
 
-  lambda::ServiceOptions lambda_options() const;
+  lambda::ServiceOptions lambda_options();
+  awaitable<> flush_logs();
   aws::PipelineOptions pipeline_options();
   void observe(const apigateway::RequestRecord& request);
   EdgeRoutes edge_routes();
@@ -105,6 +107,8 @@ struct Platform::Impl {
   asio::thread_pool blocking{2};
   functions::Engine engine;
   lambda::EngineRunner runner{engine};
+  logs::LogStore log_store;
+  logs::LogsService logs{log_store, clock};
   lambda::LambdaService functions;
   dynamodb::Service tables;
   iam::IamService roles;
@@ -118,17 +122,18 @@ struct Platform::Impl {
   std::unique_ptr<Edge> edge;
   std::unique_ptr<http::Server> server;
   std::unique_ptr<ApiPorts> api_ports;
-  std::atomic<bool> ready{false};
+  std::atomic<bool> ready{false}, stopping{false};
 };
 
 Platform::Impl::Impl(Options given)
     : options(std::move(given)), store(open_store(options)), io(options.threads), background(1),
       engine(background.first(), clock, entropy, engine_options(options, events)),
-      functions(background.first().get_executor(), *store, runner, clock, entropy, lambda_options()),
+      log_store(*store, clock, entropy), functions(background.first().get_executor(), *store, runner, clock, entropy, lambda_options()),
       tables(*store, clock, entropy), roles(*store, clock, entropy),
       apis(*store, clock, entropy),
       site(apis, bridge, clock, entropy, [this](const apigateway::RequestRecord& request) { observe(request); }) {
   functions.bind(registry);
+  logs.bind(registry);
   tables.register_operations(registry);
   roles.bind(registry);
   sts::bind(registry);
@@ -142,13 +147,14 @@ Platform::Impl::Impl(Options given)
   edge = std::make_unique<Edge>(RequestGuard(options.allowed_hosts), events, edge_routes());
 }
 
-lambda::ServiceOptions Platform::Impl::lambda_options() const {
+lambda::ServiceOptions Platform::Impl::lambda_options() {
   lambda::ServiceOptions lambda;
   lambda.code.cache_dir = (options.data_dir / "code").string();
-  lambda.code.blocking = const_cast<asio::thread_pool&>(blocking).get_executor();
+  lambda.code.blocking = blocking.get_executor();
   lambda.code.allow_local = true;
   lambda.invoke.endpoint_url = fmt::format("http://127.0.0.1:{}", options.port);
   lambda.invoke.load_on_deploy = true;
+  lambda.invoke.on_log = [this](const lambda::FunctionLog& log) { log_store.append(log.scope, log.log_group, log.log_stream, log.text); };
   return lambda;
 }
 
@@ -175,6 +181,20 @@ void Platform::Impl::observe(const apigateway::RequestRecord& request) {
                              {"error", request.error}});
 }
 
+// What functions print is written once a second: a crash loses at most that.
+awaitable<> Platform::Impl::flush_logs() {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  while (!stopping) {
+    timer.expires_after(std::chrono::seconds(1));
+    co_await timer.async_wait(use_awaitable);
+    try {
+      co_await log_store.flush();
+    } catch (const std::exception& error) {
+      spdlog::error("function logs could not be written: {}", error.what());
+    }
+  }
+}
+
 awaitable<http::Response> Platform::Impl::api_request(std::string api_id, std::string stage, http::Request request) {
   auto trace = aws::TraceContext::parse(request.headers.get("X-Amzn-Trace-Id"));
   if (!trace) trace = pipeline->make_context({std::string(kAccount), std::string(kRegion)}, "api").trace;
@@ -197,7 +217,7 @@ boost::json::object Platform::Impl::health() const {
   return {{"status", ready ? "ready" : "starting"},
           {"version", PARVIS_VERSION},
           {"apis", std::move(served)},
-          {"services", {{"apigateway", "available"}, {"dynamodb", "available"}, {"iam", "available"}, {"lambda", "available"}, {"sts", "available"}}},
+          {"services", {{"apigateway", "available"}, {"dynamodb", "available"}, {"iam", "available"}, {"lambda", "available"}, {"logs", "available"}, {"sts", "available"}}},
           {"functions", {{"workers", stats.workers}, {"busy", stats.busy}, {"waiting", stats.waiting}, {"invocations", stats.invocations},
                          {"coldStarts", stats.cold_starts}}},
           {"store", {{"bytes", store->size_bytes()}}}};
@@ -224,6 +244,7 @@ void Platform::start() {
     co_await impl.functions.start();
     co_await impl.tables.resume();
   });
+  asio::co_spawn(impl.background.first(), impl.flush_logs(), [](std::exception_ptr) {});
   http::ServerOptions server;
   server.address = impl.options.address;
   server.port = impl.options.port;
@@ -238,12 +259,13 @@ void Platform::start() {
 void Platform::stop() {
   if (!impl_) return;
   Impl& impl = *impl_;
+  impl.stopping = true;
   impl.events.close();
   if (impl.api_ports) impl.api_ports->stop(kStopGrace);
   if (impl.server) {
     impl.server->stop(kStopGrace);
     try {
-      run([&impl]() -> awaitable<> { co_await impl.functions.stop(kStopGrace); co_await impl.tables.stop(); });
+      run([&impl]() -> awaitable<> { co_await impl.functions.stop(kStopGrace); co_await impl.tables.stop(); co_await impl.log_store.flush(); });
     } catch (const std::exception& error) {
       spdlog::error("stopping: {}", error.what());
     }
