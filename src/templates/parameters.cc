@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cstdlib>
-#include <regex>
 
 #include <fmt/format.h>
+#include <re2/re2.h>
 
 #include "templates/resolution.h"
 
@@ -25,8 +25,8 @@ json::array split_list(const std::string& text) {
 }
 
 bool is_number(const std::string& text) {
-  static const std::regex kNumber("[+-]?[0-9]+(\\.[0-9]+)?");
-  return text.size() <= 64 && std::regex_match(text, kNumber);
+  static const re2::RE2 kNumber("[+-]?[0-9]+(\\.[0-9]+)?");
+  return text.size() <= 64 && re2::RE2::FullMatch(text, kNumber);
 }
 
 }  // namespace
@@ -73,11 +73,10 @@ std::expected<json::value, Diagnostic> check_parameter(const Document& document,
       if (!found) return refuse("AllowedValues", fmt::format("'{}' is not an allowed value", one), why);
     }
     if (const std::string pattern = rule("AllowedPattern"); !pattern.empty()) {
-      try {
-        if (!std::regex_match(one, std::regex(pattern))) return refuse("AllowedPattern", fmt::format("'{}' does not match the pattern {}", one, pattern), why);
-      } catch (const std::regex_error&) {
-        return refuse("AllowedPattern", "the pattern is not a valid regular expression", "correct it");
-      }
+      // RE2 cannot be made to backtrack; what it does not read (look-around) is refused.
+      const re2::RE2 expression(pattern, re2::RE2::Quiet);
+      if (!expression.ok()) return refuse("AllowedPattern", fmt::format("the pattern is not a valid regular expression: {}", expression.error()), "correct it");
+      if (!re2::RE2::FullMatch(one, expression)) return refuse("AllowedPattern", fmt::format("'{}' does not match the pattern {}", one, pattern), why);
     }
     if (!rule("MinLength").empty() && one.size() < std::strtoull(rule("MinLength").c_str(), nullptr, 10)) return refuse("MinLength", "the value is too short", why);
     if (!rule("MaxLength").empty() && one.size() > std::strtoull(rule("MaxLength").c_str(), nullptr, 10)) return refuse("MaxLength", "the value is too long", why);

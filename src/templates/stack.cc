@@ -144,6 +144,16 @@ class StackOperation {
       co_await fulfil();
       co_return;
     }
+    // A key that was changed and changed back finds its data again.
+    if (auto kept = take_detached(id, wanted, type)) {
+      reattached.push_back(id);
+      changed = true;
+      state_.list("journal").push_back(json::object{{"action", "reattach"}, {"logical", id}, {"old", old}});
+      resources[id] = std::move(*kept);
+      retire(id, old, keep_data, member(old, "replacement"));
+      co_await apply(id, std::move(wanted), keep_data);
+      co_return;
+    }
     co_await intend("create", id, wanted, old);
     co_await fulfil();
     retire(id, old, keep_data, member(old, "replacement"));
@@ -257,7 +267,11 @@ class StackOperation {
       json::object record = present;
       record["logical"] = id;
       state_.list("detached").push_back(std::move(record));
-      resources.erase(id);
+      if (old.is_object()) {
+        resources[id] = old;
+      } else {
+        resources.erase(id);
+      }
       co_return true;
     }
     if (action == "create") {

@@ -113,6 +113,35 @@ def test_edit_shows_in_the_next_answers_and_keeps_data(travel):
     assert (answer.get("edited"), answer["to"]) == (True, "FAO")
 
 
+def test_table_whose_key_changes_and_changes_back_keeps_its_data(travel):
+    template = travel.project / "template.yaml"
+    good = template.read_text()
+    call(f"{travel.api(1)}/home/phone-3", "PUT", {"from": "AMS", "to": "FNC"})
+    for text, said in ((good.replace("{Name: device,", "{Name: gadget,"), "MobileTable is no longer in the template as it was"),
+                       (good, "MobileTable is back, with its data")):
+        template.write_text(text)
+        deadline = time.monotonic() + 10
+        while said not in travel.output() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert said in travel.output()
+    assert call(f"{travel.api(1)}/home/phone-3")[1]["to"] == "FNC"
+
+
+def test_unknown_property_is_named_by_line(travel):
+    template = travel.project / "template.yaml"
+    good = template.read_text()
+    line = next(number for number, text in enumerate(good.split("\n"), 1) if "BillingMode" in text)
+    template.write_text(good.replace("BillingMode", "BilingMode"))
+    try:
+        deadline = time.monotonic() + 10
+        while "BilingMode" not in travel.output() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert f"template.yaml:{line}: resource WebTable: the property BilingMode of AWS::DynamoDB::Table is not supported" in travel.output()
+        assert call(travel.api(0) + "/offers")[0] == 200
+    finally:
+        template.write_text(good)
+
+
 def test_mistake_is_named_by_file_and_line_and_the_last_version_serves(travel):
     source = travel.project / "src/web/offers.ts"
     good = source.read_text()

@@ -11,8 +11,12 @@ const TableName = process.env.TABLE_NAME;
 export const handler = async (event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> => {
   const device = event.pathParameters?.device;
   if (!device) return refuse(400, "device is missing");
-  return event.requestContext.http.method === "PUT" ? prefer(device, event.body) : home(device);
+  return event.requestContext.http.method === "PUT" ? prefer(device, bodyOf(event)) : home(device);
 };
+
+// An HTTP API hands a body over as base64 unless its content type says that it is text.
+const bodyOf = ({ body, isBase64Encoded }: APIGatewayProxyEventV2) =>
+  body && isBase64Encoded ? Buffer.from(body, "base64").toString() : body;
 
 async function prefer(device: string, body: string | undefined) {
   let wish: { from?: string; to?: string };
