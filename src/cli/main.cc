@@ -52,7 +52,6 @@ int main(int argc, char** argv) {
   dev_command->add_flag("--json", dev.json, "Print events as JSON lines");
   dev_command->add_flag("!--no-watch", dev.watch, "Do not reload on edits");
   dev_command->add_option("--parameter", parameters, "Template parameter, Key=Value");
-  dev_command->add_option("--env-file", dev.env_file, "Variables that override those of functions, NAME=value lines");
   dev_command->add_option("--allow-host", options.allowed_hosts, "Host name that may use the port");
 
   auto* validate = app.add_subcommand("validate", "Check a template without deploying it");

@@ -27,7 +27,6 @@ struct DevOptions {
   std::filesystem::path place;       // empty with `empty`
   bool empty = false, fresh = false, json = false, watch = true;
   std::map<std::string, std::string> parameters;
-  std::filesystem::path env_file;
 };
 
 }  // namespace parvis::platform
