@@ -9,6 +9,7 @@
 
 #include "core/hash.h"
 #include "functions/engine.h"
+#include "services/lambda/code.h"
 
 namespace parvis::platform {
 namespace fs = std::filesystem;
@@ -16,8 +17,6 @@ namespace json = boost::json;
 using templates::child;
 using templates::Document;
 namespace {
-
-constexpr std::string_view kLocalBucket = "parvis-local-code";  // as services/lambda knows it
 
 const json::object* object_at(const json::object& parent, std::string_view key) {
   const auto* value = parent.if_contains(key);
@@ -87,9 +86,9 @@ class Bundler {
     if (bundle.empty()) return;
     auto& properties = resource["Properties"].is_object() ? resource["Properties"].get_object() : resource["Properties"].emplace_object();
     if (code_name == "CodeUri") {
-      properties["CodeUri"] = {{"Bucket", kLocalBucket}, {"Key", bundle.string()}};
+      properties["CodeUri"] = {{"Bucket", lambda::kLocalBucket}, {"Key", bundle.string()}};
     } else {
-      properties["Code"] = {{"S3Bucket", kLocalBucket}, {"S3Key", bundle.string()}};
+      properties["Code"] = {{"S3Bucket", lambda::kLocalBucket}, {"S3Key", bundle.string()}};
     }
   }
 

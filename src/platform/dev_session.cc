@@ -68,7 +68,8 @@ bool DevSession::deploy_now() {
   if (!bundled.ok()) return false;
   std::map<std::string, boost::json::value> parameters;
   for (const auto& [name, value] : dev_.parameters) parameters[name] = value;
-  auto transformed = templates::sam::transform(bundled.document, {.region = "us-east-1", .parameters = parameters});
+  aws::CallContext call = platform_.context("template");
+  auto transformed = templates::sam::transform(bundled.document, {.region = call.scope.region, .parameters = parameters});
   if (!transformed) {
     for (const auto& error : transformed.error()) publish(error);
     return false;
@@ -79,7 +80,7 @@ bool DevSession::deploy_now() {
   }};
   std::optional<templates::StackExpected<templates::DeployResult>> result;
   platform_.run([&]() -> awaitable<> {
-    result = co_await platform_.stacks().deploy(std::move(transformed->document), stack_name_, std::move(deploying), platform_.context("template"));
+    result = co_await platform_.stacks().deploy(std::move(transformed->document), stack_name_, std::move(deploying), std::move(call));
   });
   if (!*result) {
     for (const auto& error : result->error()) publish(error);

@@ -75,10 +75,6 @@ awaitable<http::Response> Edge::own(http::Request request) {
   const std::string path(request.path());
   if (path == "/_parvis/health" && request.method == "GET") co_return json_response(200, routes_.health());
   if (path == "/_parvis/events" && request.method == "GET") co_return event_stream();
-  if (path == "/_parvis/reset" && request.method == "POST" && routes_.reset) {
-    co_await routes_.reset();
-    co_return json_response(200, {{"status", "empty"}});
-  }
   co_return json_response(404, {{"message", fmt::format("{} {} is not here; there are GET /_parvis/health and GET /_parvis/events",
                                                         request.method, path)}});
 }

@@ -23,7 +23,6 @@ struct EdgeRoutes {
   // API id, the request with its path below the API (its stage still in front).
   std::function<awaitable<http::Response>(std::string, http::Request)> api;
   std::function<boost::json::object()> health;
-  std::function<awaitable<>()> reset;  // `dev --empty` only; otherwise empty
 };
 
 class Edge {  // thread-safe; `events` outlives it

@@ -1,5 +1,6 @@
 // The reserved words that may not be attribute names in an expression unless they go through ExpressionAttributeNames.
-// Source: Developer Guide, "Reserved words in DynamoDB".
+// Documented in the Developer Guide, "Reserved words in DynamoDB"; the words here were taken from a public list of them
+// and have not been compared with that page one by one.
 #include <algorithm>
 #include <array>
 #include <string>
