@@ -18,7 +18,7 @@ namespace parvis::lambda {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::size_t kChunksPerCommit = 16;
+constexpr std::chrono::hours kOrphanAge{1};
 
 std::string raw_sha256(std::string_view bytes) {
   const Sha256Digest digest = sha256(bytes);
@@ -87,8 +87,8 @@ void check_size(std::string_view zip) {
 
 }  // namespace
 
-CodeStore::CodeStore(storage::Store& store, Entropy& entropy, CodeOptions options)
-    : store_(store), entropy_(entropy), options_(std::move(options)) {
+CodeStore::CodeStore(storage::Store& store, Entropy& entropy, const Clock& clock, CodeOptions options)
+    : store_(store), entropy_(entropy), clock_(clock), options_(std::move(options)) {
   // A crash can leave half-written folders behind a good name, and unpacking again is cheap.
   fs::remove_all(options_.cache_dir);
   fs::create_directories(options_.cache_dir);
@@ -126,18 +126,28 @@ awaitable<CodeRef> CodeStore::check(std::string zip) {
   });
 }
 
+storage::BlobStore CodeStore::packages(const aws::Scope& scope) {
+  return storage::BlobStore(store_, entropy_, clock_, package_prefix(scope.account, scope.region));
+}
+
 awaitable<CodeRef> CodeStore::put(aws::Scope scope, std::string zip) {
   CodeRef ref = co_await check(zip);
-  ref.id = entropy_.token(26);
-  std::uint32_t chunk = 0;
-  for (std::size_t at = 0; at < zip.size();) {
-    storage::Commit commit;
-    for (std::size_t i = 0; i < kChunksPerCommit && at < zip.size(); ++i, at += kCodeChunkBytes) {
-      commit.puts.push_back({code_chunk_key(scope.account, scope.region, ref.id, chunk++), zip.substr(at, kCodeChunkBytes)});
-    }
-    co_await commit_plain(store_, std::move(commit));
-  }
+  storage::BlobStore blobs = packages(scope);
+  storage::BlobWriter writer = blobs.create();
+  if (auto written = co_await writer.write(std::move(zip)); !written) throw to_api_error(written.error());
+  ref.id = writer.id();
+  storage::Commit loose;
+  let_go(scope, ref, loose);
+  if (auto published = co_await writer.publish(std::move(loose)); !published) throw to_api_error(published.error());
   co_return ref;
+}
+
+void CodeStore::hold(const aws::Scope& scope, const CodeRef& code, storage::Commit& commit) {
+  if (!code.id.empty()) commit.erase(loose_package_key(scope.account, scope.region, code.id));
+}
+
+void CodeStore::let_go(const aws::Scope& scope, const CodeRef& code, storage::Commit& commit) {
+  if (!code.id.empty()) commit.put(loose_package_key(scope.account, scope.region, code.id), "");
 }
 
 awaitable<CodeRef> CodeStore::local(std::string folder) {
@@ -146,21 +156,13 @@ awaitable<CodeRef> CodeStore::local(std::string folder) {
 }
 
 awaitable<std::string> CodeStore::read(aws::Scope scope, CodeRef code) {
-  std::string zip;
-  zip.reserve(code.size_bytes);
-  const std::string prefix = code_prefix(scope.account, scope.region, code.id);
-  storage::ScanOptions range{.begin = prefix, .end = storage::prefix_end(prefix), .limit = 8, .bytes_max = 4u << 20};
-  for (auto snapshot = store_.snapshot();;) {
-    storage::ScanPage page = co_await snapshot->scan(range);
-    for (storage::Entry& entry : page.entries) zip += entry.value;
-    if (!page.more || page.entries.empty()) break;
-    range.begin = page.entries.back().key + '\0';
-  }
-  if (raw_sha256(zip) != code.sha256) {
-    spdlog::error("lambda: the stored package {} does not fit its hash", code.id);
+  storage::BlobStore blobs = packages(scope);
+  std::optional<std::string> zip = co_await blobs.read(code.id, kZipBytesMax);
+  if (!zip || raw_sha256(*zip) != code.sha256) {
+    spdlog::error("lambda: the stored package {} is {}", code.id, zip ? "not what was uploaded" : "missing");
     throw error(kService, "The function's code could not be read.");
   }
-  co_return zip;
+  co_return std::move(*zip);
 }
 
 awaitable<std::string> CodeStore::folder(aws::Scope scope, CodeRef code) {
@@ -174,12 +176,34 @@ awaitable<std::string> CodeStore::folder(aws::Scope scope, CodeRef code) {
 
 awaitable<> CodeStore::remove(aws::Scope scope, CodeRef code) {
   if (code.id.empty()) co_return;
-  storage::Commit commit;
-  const std::size_t chunks = (code.size_bytes + kCodeChunkBytes - 1) / kCodeChunkBytes;
-  for (std::size_t i = 0; i < chunks; ++i) {
-    commit.erase(code_chunk_key(scope.account, scope.region, code.id, static_cast<std::uint32_t>(i)));
+  storage::BlobStore blobs = packages(scope);
+  storage::Commit unmark;
+  hold(scope, code, unmark);
+  auto removed = co_await blobs.remove(code.id, unmark);
+  if (!removed) throw to_api_error(removed.error());
+  if (!*removed) co_await commit_plain(store_, std::move(unmark));
+  // The chunks stay for as long as a worker might still be reading them or an upload lasts.
+  if (auto done = co_await blobs.collect_orphans(clock_.wall() - kOrphanAge); !done) {
+    spdlog::warn("lambda: packages that were removed still use space: {}", done.error().detail);
   }
-  co_await commit_plain(store_, std::move(commit));
+}
+
+awaitable<> CodeStore::collect(aws::Scope scope) {
+  const std::string prefix = loose_package_prefix(scope.account, scope.region);
+  storage::ScanOptions range{.begin = prefix, .end = storage::prefix_end(prefix)};
+  for (bool more = true; more;) {
+    const storage::ScanPage page = co_await store_.snapshot()->scan(range);
+    for (const storage::Entry& entry : page.entries) {
+      CodeRef code;
+      code.id = storage::TupleReader(std::string_view(entry.key).substr(prefix.size())).string().value_or("");
+      co_await remove(scope, code);
+    }
+    more = page.more;
+    if (more) range.begin = page.entries.back().key + '\0';
+  }
+  // Nothing uploads or reads now, so the chunks of everything unpublished or removed can go.
+  storage::BlobStore blobs = packages(scope);
+  if (auto done = co_await blobs.collect_orphans(clock_.wall() + std::chrono::milliseconds(1)); !done) throw to_api_error(done.error());
 }
 
 }  // namespace parvis::lambda

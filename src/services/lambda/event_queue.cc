@@ -194,22 +194,7 @@ EventQueue::~EventQueue() {
 }
 
 awaitable<> EventQueue::start() {
-  // Keys begin with account and Region, so the scopes are found by jumping from one to the next.
-  std::string cursor;
-  while (true) {
-    const storage::ScanPage page = co_await state_->store.snapshot()->scan({.begin = cursor, .end = {}, .limit = 1});
-    if (page.entries.empty()) break;
-    storage::TupleReader reader(page.entries[0].key);
-    const auto account = reader.string();
-    const auto region = account ? reader.string() : account;
-    if (!region) {  // a key of another shape
-      cursor = page.entries[0].key + '\0';
-      continue;
-    }
-    co_await state_->load_scope(*account, *region);
-    cursor = storage::prefix_end(scope_prefix(*account, *region));
-    if (cursor.empty()) break;
-  }
+  for (const aws::Scope& scope : co_await stored_scopes(state_->store)) co_await state_->load_scope(scope.account, scope.region);
   asio::co_spawn(state_->strand, State::loop(state_), asio::detached);
 }
 

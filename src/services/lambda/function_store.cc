@@ -44,6 +44,26 @@ awaitable<> commit_plain(storage::Store& store, storage::Commit commit) {
   }
 }
 
+awaitable<std::vector<aws::Scope>> stored_scopes(storage::Store& store) {
+  // Keys begin with account and Region, so the scopes are found by jumping from one to the next.
+  std::vector<aws::Scope> scopes;
+  std::string cursor;
+  do {
+    const storage::ScanPage page = co_await store.snapshot()->scan({.begin = cursor, .end = {}, .limit = 1});
+    if (page.entries.empty()) break;
+    storage::TupleReader reader(page.entries[0].key);
+    const auto account = reader.string();
+    const auto region = account ? reader.string() : account;
+    if (!region) {  // a key of another shape
+      cursor = page.entries[0].key + '\0';
+      continue;
+    }
+    cursor = storage::prefix_end(scope_prefix(*account, *region));
+    scopes.push_back({*account, *region});
+  } while (!cursor.empty());
+  co_return scopes;
+}
+
 awaitable<std::optional<StoredFunction>> FunctionStore::find(FunctionRef ref) {
   const std::string key = function_key(ref.scope.account, ref.scope.region, ref.name);
   auto value = co_await store_.snapshot()->get(key);
@@ -67,11 +87,11 @@ awaitable<FunctionStore::Page> FunctionStore::list(aws::Scope scope, std::string
   co_return out;
 }
 
-awaitable<bool> FunctionStore::write(FunctionRecord record, std::optional<storage::Version> expected) {
+awaitable<bool> FunctionStore::write(FunctionRecord record, std::optional<storage::Version> expected, storage::Commit with) {
   const std::string key = function_key(record.scope.account, record.scope.region, record.name);
   const std::string bytes = to_json(record);
   for (int attempt = 1;; ++attempt) {
-    storage::Commit commit;
+    storage::Commit commit = with;
     commit.check(key, expected).put(key, bytes);
     auto done = co_await store_.commit(std::move(commit));
     if (done) co_return true;
@@ -87,10 +107,10 @@ awaitable<bool> FunctionStore::write(FunctionRecord record, std::optional<storag
   }
 }
 
-awaitable<bool> FunctionStore::erase(FunctionRef ref, storage::Version expected) {
+awaitable<bool> FunctionStore::erase(FunctionRef ref, storage::Version expected, storage::Commit with) {
   const std::string key = function_key(ref.scope.account, ref.scope.region, ref.name);
   for (int attempt = 1;; ++attempt) {
-    storage::Commit commit;
+    storage::Commit commit = with;
     commit.check(key, expected).erase(key);
     auto done = co_await store_.commit(std::move(commit));
     if (done) co_return true;

@@ -25,14 +25,18 @@ class FunctionStore {  // thread-safe; `store` outlives it
   // Names in order, those after `after`; at most `limit` records.
   struct Page { std::vector<FunctionRecord> records; bool more = false; };
   awaitable<Page> list(aws::Scope scope, std::string after, std::size_t limit);
-  // Writes the record when the stored one still carries `expected` (nullopt: there is none). False: it does not.
-  awaitable<bool> write(FunctionRecord record, std::optional<storage::Version> expected);
-  awaitable<bool> erase(FunctionRef ref, storage::Version expected);
+  // Writes the record when the stored one still carries `expected` (nullopt: there is none), in one commit with `with`.
+  // False: it does not.
+  awaitable<bool> write(FunctionRecord record, std::optional<storage::Version> expected, storage::Commit with = {});
+  awaitable<bool> erase(FunctionRef ref, storage::Version expected, storage::Commit with = {});
   storage::Store& store() { return store_; }
 
  private:
   storage::Store& store_;
 };
+
+// Every account and Region that has anything in the store: for what is done once, at start.
+awaitable<std::vector<aws::Scope>> stored_scopes(storage::Store& store);
 
 // A commit without checks: writing it twice is the same as once, so an unknown outcome is simply tried again.
 // Throws TooManyRequestsException when the store is busy, ServiceException when it fails.

@@ -1,10 +1,11 @@
 // lambda/keyspace.h: what this service stores, and under which keys.
 //
 //   (account, region, "lambda", "function", name)            the function's record, JSON (function.h)
-//   (account, region, "lambda", "code", code id, chunk)      one piece of a deployment package, <= kCodeChunkBytes
+//   (account, region, "lambda", "package") and on           deployment packages, as storage/blob_store.h lays blobs out
+//   (account, region, "lambda", "loose", blob id)            a package that no record names: on its way in, or out (code.h)
 //   (account, region, "lambda", "event", event id)           one accepted asynchronous event, JSON (event_queue.h)
 //
-// Keys are tuples of strings (storage/tuple.h); `chunk` is 4 bytes, big-endian, at the end.
+// Keys are tuples of strings (storage/tuple.h).
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,6 @@
 #include "storage/tuple.h"
 
 namespace parvis::lambda {
-
-inline constexpr std::size_t kCodeChunkBytes = 256u << 10;
 
 inline std::string tuple_key(std::initializer_list<std::string_view> parts) {
   storage::TupleWriter out;
@@ -31,13 +30,14 @@ inline std::string function_prefix(std::string_view account, std::string_view re
 inline std::string function_key(std::string_view account, std::string_view region, std::string_view name) {
   return tuple_key({account, region, "lambda", "function", name});
 }
-inline std::string code_prefix(std::string_view account, std::string_view region, std::string_view code_id) {
-  return tuple_key({account, region, "lambda", "code", code_id});
+inline std::string package_prefix(std::string_view account, std::string_view region) {
+  return tuple_key({account, region, "lambda", "package"});
 }
-inline std::string code_chunk_key(std::string_view account, std::string_view region, std::string_view code_id, std::uint32_t chunk) {
-  std::string key = code_prefix(account, region, code_id);
-  for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(chunk >> shift));
-  return key;
+inline std::string loose_package_prefix(std::string_view account, std::string_view region) {
+  return tuple_key({account, region, "lambda", "loose"});
+}
+inline std::string loose_package_key(std::string_view account, std::string_view region, std::string_view blob_id) {
+  return tuple_key({account, region, "lambda", "loose", blob_id});
 }
 inline std::string event_prefix(std::string_view account, std::string_view region) {
   return tuple_key({account, region, "lambda", "event"});

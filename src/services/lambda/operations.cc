@@ -41,7 +41,7 @@ std::string decode_client_context(const std::optional<std::string>& header) {
 
 LambdaService::LambdaService(asio::any_io_executor background, storage::Store& store, Runner& runner, const Clock& clock,
                              Entropy& entropy, ServiceOptions options)
-    : clock_(clock), entropy_(entropy), options_(std::move(options)), functions_(store), code_(store, entropy, options_.code),
+    : clock_(clock), entropy_(entropy), options_(std::move(options)), functions_(store), code_(store, entropy, clock, options_.code),
       invoker_(functions_, code_, runner, clock, entropy, options_.invoke),
       events_(std::move(background), store, invoker_, clock, entropy, options_.events) {}
 
@@ -71,19 +71,30 @@ void LambdaService::bind(aws::Registry& registry) {
   bind(model::GetAccountSettings{}, &LambdaService::get_account_settings);
 }
 
+awaitable<> LambdaService::start() {
+  for (const aws::Scope& scope : co_await stored_scopes(functions_.store())) co_await code_.collect(scope);
+  co_await events_.start();
+}
+
 awaitable<StoredFunction> LambdaService::modify(FunctionRef ref, std::optional<std::string> revision_id, bool new_revision,
                                                 Change change) {
   for (int attempt = 0; attempt < kModifyAttemptsMax; ++attempt) {
     StoredFunction function = co_await functions_.get(ref);
     check_revision(function.record, revision_id);
+    const CodeRef code = function.record.code;
     change(function.record);
+    storage::Commit with;
+    if (function.record.code.id != code.id) {
+      CodeStore::hold(ref.scope, function.record.code, with);
+      CodeStore::let_go(ref.scope, code, with);
+    }
     if (new_revision) {
       function.record.revision_id = entropy_.uuid();
       function.record.config_id = function.record.revision_id;
       function.record.last_modified = clock_.wall();
     }
     // The version of what was written is read back: invocations look it up by it.
-    if (co_await functions_.write(function.record, function.version)) co_return co_await functions_.get(ref);
+    if (co_await functions_.write(function.record, function.version, std::move(with))) co_return co_await functions_.get(ref);
   }
   throw update_in_progress(ref);
 }
@@ -137,7 +148,9 @@ awaitable<model::CreateFunctionOutput> LambdaService::create_function(aws::CallC
   record.code = co_await take_code(call, {code.zip_file, code.s3_bucket, code.s3_key, code.s3_object_version});
   record.revision_id = record.config_id = entropy_.uuid();
   record.last_modified = clock_.wall();
-  if (!co_await functions_.write(record, std::nullopt)) {
+  storage::Commit with;
+  CodeStore::hold(call.scope, record.code, with);
+  if (!co_await functions_.write(record, std::nullopt, std::move(with))) {
     co_await code_.remove(call.scope, record.code);
     throw exists;
   }
@@ -223,7 +236,9 @@ awaitable<model::DeleteFunctionOutput> LambdaService::delete_function(aws::CallC
   if (!ref.qualifier.empty()) throw not_found(ref);
   for (int attempt = 0; attempt < kModifyAttemptsMax; ++attempt) {
     const StoredFunction function = co_await functions_.get(ref);
-    if (!co_await functions_.erase(ref, function.version)) continue;
+    storage::Commit with;
+    CodeStore::let_go(call.scope, function.record.code, with);
+    if (!co_await functions_.erase(ref, function.version, std::move(with))) continue;
     invoker_.forget(ref);
     co_await code_.remove(call.scope, function.record.code);
     model::DeleteFunctionOutput out;

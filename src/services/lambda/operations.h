@@ -32,7 +32,8 @@ class LambdaService {
   LambdaService(asio::any_io_executor background, storage::Store& store, Runner& runner, const Clock& clock, Entropy& entropy,
                 ServiceOptions options);
   void bind(aws::Registry& registry);
-  awaitable<> start() { co_await events_.start(); }
+  // Before any operation: collects packages that a crash left without an owner, then delivers accepted events.
+  awaitable<> start();
   awaitable<> stop(std::chrono::milliseconds limit) { co_await events_.stop(limit); }
 
   // For API Gateway and other callers inside the process: a synchronous call with a payload that is JSON already.
