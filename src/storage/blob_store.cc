@@ -88,7 +88,7 @@ awaitable<std::expected<void, StoreError>> BlobWriter::flush() {
 
 awaitable<std::expected<BlobInfo, StoreError>> BlobWriter::publish(Commit with) {
   info_.created = store_.clock_.wall();
-  info_.sha256 = digest_.finish();
+  if (info_.sha256.empty()) info_.sha256 = digest_.finish();
   const std::string meta_key = store_.meta_key(info_.id), marker_key = store_.orphan_key(info_.id);
   with.check(meta_key, std::nullopt);
   with.check(marker_key, marker_);
@@ -163,11 +163,16 @@ awaitable<std::expected<bool, StoreError>> BlobStore::remove(std::string id, Com
     const auto meta = co_await store_.snapshot()->get(key);
     if (!meta) co_return tries > 1;
     Commit commit = with;
-    commit.check(key, meta->version).erase(key).put(orphan_key(id), encode_time(clock_.wall()));
+    commit.check(key, meta->version);
+    remove_in(commit, id);
     auto result = co_await store_.commit(std::move(commit));
     if (result) co_return true;
     if (!unknown(result) || tries == kTries) co_return std::unexpected(std::move(result.error()));
   }
+}
+
+void BlobStore::remove_in(Commit& commit, std::string_view id) {
+  commit.erase(meta_key(id)).put(orphan_key(id), encode_time(clock_.wall()));
 }
 
 awaitable<std::expected<std::size_t, StoreError>> BlobStore::collect_orphans(Millis before) {

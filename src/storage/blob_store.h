@@ -33,7 +33,8 @@ class BlobWriter {
  public:
   // kConflict: it took so long that its chunks were collected. kTooLarge: over kBlobBytesMax.
   awaitable<std::expected<void, StoreError>> write(std::string bytes);
-  // Makes the blob visible in one commit with the caller's own `with` (whose checks decide as well). Ends the writer.
+  // Makes the blob visible in one commit with the caller's own `with` (whose checks decide as well). Ends the writer,
+  // except that after a kConflict it may be called again with checks that fit what is stored by then.
   awaitable<std::expected<BlobInfo, StoreError>> publish(Commit with = {});
   const std::string& id() const { return info_.id; }
 
@@ -83,6 +84,9 @@ class BlobStore {  // thread-safe; what it is given outlives it, and it its writ
   awaitable<std::optional<std::string>> read(std::string id, std::uint64_t bytes_max);
   // The blob is gone at once; its chunks go with collect_orphans(), so that readers can end. False: no such blob.
   awaitable<std::expected<bool, StoreError>> remove(std::string id, Commit with = {});
+  // Puts the removal of a blob into a commit that is the caller's, so that a record and its blob change together. The
+  // checks of `commit` must make sure that the blob is there: removing one twice would make its marker younger.
+  void remove_in(Commit& commit, std::string_view id);
   // Deletes the chunks of blobs removed, or never published, since before `before`. The number of blobs. To be called
   // with a `before` further back than the longest upload; a later publish() of a collected one gets kConflict.
   awaitable<std::expected<std::size_t, StoreError>> collect_orphans(Millis before);

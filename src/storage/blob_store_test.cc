@@ -57,6 +57,29 @@ TEST_F(Blobs, AreNotPublishedWhenTheCallersCheckFails) {
   EXPECT_FALSE(run(blobs_.find(writer.id())));
 }
 
+// What an object store does when two uploads of one key end together.
+TEST_F(Blobs, ARefusedPublicationIsTriedAgainWithOtherChecks) {
+  const std::string bytes = some_bytes(2'000'000);
+  BlobWriter writer = blobs_.create();
+  ASSERT_TRUE(run(writer.write(bytes)));
+  ASSERT_EQ(run(writer.publish(Commit().check("record", 1))).error().code, StoreErrc::kConflict);
+  const BlobInfo info = run(writer.publish(Commit().check("record", std::nullopt).put("record", "new"))).value();
+  EXPECT_EQ(info.sha256, as_bytes(sha256(bytes)));
+  EXPECT_EQ(run(blobs_.read(info.id, bytes.size())), bytes);
+}
+
+TEST_F(Blobs, AreReplacedInOneCommit) {
+  const BlobInfo old = run(blobs_.put(some_bytes(600'000), Commit().put("record", "old"))).value();
+  const auto record = run(store_.snapshot()->get("record"));
+  Commit replace = Commit().check("record", record->version).put("record", "new");
+  blobs_.remove_in(replace, old.id);
+  const BlobInfo now = run(blobs_.put("new", std::move(replace))).value();
+  EXPECT_FALSE(run(blobs_.find(old.id)));
+  EXPECT_EQ(run(blobs_.collect_orphans(clock_.wall() + std::chrono::hours(1))).value(), 1u);
+  EXPECT_EQ(run(blobs_.read(now.id, 10)), "new");
+  EXPECT_EQ(keys(), 3u) << "the record, the new blob and its chunk";
+}
+
 TEST_F(Blobs, ReadFromAnOffset) {
   const std::string bytes = some_bytes(600'000);
   const BlobInfo info = run(blobs_.put(bytes)).value();
