@@ -10,6 +10,7 @@
 #include "aws/json_codec.h"
 #include "aws/protocol.h"
 #include "aws/service_style.h"
+#include "aws/sigv4.h"
 #include "aws/validate.h"
 
 namespace parvis::aws {
@@ -163,6 +164,8 @@ awaitable<http::Response> Pipeline::answer(http::Request& request, const Route& 
     Identity identity = co_await options_.authenticate(request, route.service->signing_name);
     record.call.principal = std::move(identity.principal);
     record.call.scope = std::move(identity.scope);
+  } else if (route.protocol == Protocol::kRestXml) {
+    decode_unverified_payload(request, ErrorFamily::kS3);  // the chunks of S3's uploads; otherwise the signature's check does it
   }
   if (!route.entry) refuse_route(route, request);
   const OperationModel& op = *route.entry->model;

@@ -263,28 +263,31 @@ bool is_hash(std::string_view text) {
   return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
+std::expected<Payload, Failure> chunked_payload(const http::Request& request, std::string_view given) {
+  Payload out;
+  out.kind = Payload::Kind::kChunks;
+  out.text = given;
+  out.signed_chunks = given.starts_with("STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
+  out.chunks.has_trailer = given.ends_with("-TRAILER");
+  if (given != "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" && given != "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" && given != "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+    return std::unexpected(Failure{Problem::kMalformedBody, fmt::format("x-amz-content-sha256 {} is not supported", given.substr(0, 64))});
+  for (std::string_view names : request.headers.all("x-amz-trailer"))
+    for (std::string_view name : split(names, ',')) out.chunks.trailer_names.push_back(lower_case(strip(name)));
+  const std::string_view length = request.headers.get("x-amz-decoded-content-length");
+  std::uint64_t value = 0;
+  const auto [end, bad] = std::from_chars(length.data(), length.data() + length.size(), value);
+  if (bad != std::errc{} || end != length.data() + length.size())
+    return std::unexpected(Failure{Problem::kMalformedBody, "x-amz-decoded-content-length must be given with a chunked payload"});
+  out.chunks.decoded_length = value;
+  return out;
+}
+
 std::expected<Payload, Failure> payload_of(const http::Request& request, const Claim& claim, ErrorFamily family) {
   const auto given = request.headers.find("x-amz-content-sha256");
   Payload out;
   if (given && *given == kUnsigned) return Payload{.kind = Payload::Kind::kUnsigned, .text = std::string(kUnsigned)};
   if (family == ErrorFamily::kS3 && claim.scope.presigned && !given) return Payload{.kind = Payload::Kind::kUnsigned, .text = std::string(kUnsigned)};
-  if (given && given->starts_with("STREAMING-")) {
-    out.kind = Payload::Kind::kChunks;
-    out.text = *given;
-    out.signed_chunks = given->starts_with("STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
-    out.chunks.has_trailer = given->ends_with("-TRAILER");
-    if (*given != "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" && *given != "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" && *given != "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
-      return std::unexpected(Failure{Problem::kMalformedBody, fmt::format("x-amz-content-sha256 {} is not supported", given->substr(0, 64))});
-    for (std::string_view names : request.headers.all("x-amz-trailer"))
-      for (std::string_view name : split(names, ',')) out.chunks.trailer_names.push_back(lower_case(strip(name)));
-    const std::string_view length = request.headers.get("x-amz-decoded-content-length");
-    std::uint64_t value = 0;
-    const auto [end, bad] = std::from_chars(length.data(), length.data() + length.size(), value);
-    if (bad != std::errc{} || end != length.data() + length.size())
-      return std::unexpected(Failure{Problem::kMalformedBody, "x-amz-decoded-content-length must be given with a chunked payload"});
-    out.chunks.decoded_length = value;
-    return out;
-  }
+  if (given && given->starts_with("STREAMING-")) return chunked_payload(request, *given);
   if (given && !is_hash(*given))
     return std::unexpected(Failure{Problem::kMalformedBody, "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value."});
   if (!given && (request.stream || family == ErrorFamily::kS3))
@@ -425,6 +428,14 @@ std::expected<SignatureScope, SignatureError> verify_signature(http::Request& re
   auto result = verify(request, options);
   if (!result) return std::unexpected(make_error(options.family, result.error().problem, std::move(result.error().message)));
   return std::move(*result);
+}
+
+void decode_unverified_payload(http::Request& request, ErrorFamily family) {
+  const std::string given(request.headers.get("x-amz-content-sha256"));
+  if (!given.starts_with("STREAMING-")) return;
+  auto payload = chunked_payload(request, given);
+  if (!payload) raise(family, std::move(payload.error()));
+  if (auto failure = open_payload(request, std::move(*payload), family)) raise(family, std::move(*failure));
 }
 
 // The decoder of aws_chunked.h.

@@ -57,4 +57,8 @@ struct VerifyOptions {
 // Limits: clock skew 15 minutes, presigned URLs 7 days, a signed chunk 16 MiB, trailers 8 KiB.
 std::expected<SignatureScope, SignatureError> verify_signature(http::Request& request, const VerifyOptions& options);
 
+// For requests whose signature nobody checks (`dev`): decodes an aws-chunked body in place, or wraps its stream, and compares
+// lengths and checksum trailers; signatures of chunks are not looked at. Other payloads stay as they are. Throws ApiError.
+void decode_unverified_payload(http::Request& request, ErrorFamily family);
+
 }  // namespace parvis::aws

@@ -311,6 +311,35 @@ TEST_F(SigV4, HashesStreamsToTheirEnd) {
   }
 }
 
+// Without a check of signatures the framing still has to go, and a checksum still has to fit.
+TEST_F(SigV4, UnverifiedChunksAreDecodedAndTheirChecksumsCompared) {
+  const auto decode = [](std::string_view kind, std::string body, bool streamed) -> std::string {
+    http::Request request;
+    request.method = "PUT";
+    request.headers.add("x-amz-content-sha256", std::string(kind));
+    request.headers.add("x-amz-trailer", "x-amz-checksum-crc32");
+    request.headers.add("x-amz-decoded-content-length", "5");
+    if (streamed) request.stream = std::make_shared<Pieces>(body, 3);
+    else request.body = std::move(body);
+    try {
+      decode_unverified_payload(request, ErrorFamily::kS3);
+    } catch (const ApiError& error) {
+      return error.code();
+    }
+    return streamed ? read_streamed(request) : request.body;
+  };
+  const std::string good = "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n";
+  const std::string bad = "5\r\nhellO\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n";
+  const std::string with_signatures = "5;chunk-signature=ab\r\nhello\r\n0;chunk-signature=cd\r\nx-amz-checksum-crc32:NhCmhg==\r\nx-amz-trailer-signature:ef\r\n\r\n";
+  for (const bool streamed : {false, true}) {
+    EXPECT_EQ(decode("STREAMING-UNSIGNED-PAYLOAD-TRAILER", good, streamed), "hello");
+    EXPECT_EQ(decode("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", with_signatures, streamed), "hello");
+    EXPECT_EQ(decode("STREAMING-UNSIGNED-PAYLOAD-TRAILER", bad, streamed), "BadDigest");
+    EXPECT_EQ(decode("STREAMING-UNSIGNED-PAYLOAD-TRAILER", "5\r\nhel", streamed), "InvalidRequest");
+    EXPECT_EQ(decode("UNSIGNED-PAYLOAD", good, streamed), good) << "not chunked: as it is";
+  }
+}
+
 // The reference has no whole example of a signed trailer, so this one is signed here with the published string to sign.
 TEST(AwsChunked, ChecksTheSignatureOfTheTrailer) {
   const auto sign = [](std::string_view kind, std::string_view before, std::string_view hashes) {
