@@ -1,0 +1,111 @@
+#include "targets.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+
+#include <boost/json/serialize.hpp>
+
+#include "aws/json_codec.h"
+#include "aws/sigv4.h"
+#include "aws/xml.h"
+#include "http/message.h"
+#include "http/request_parser.h"
+#include "storage/tuple.h"
+
+namespace parvis::fuzz {
+namespace {
+
+void require(bool holds, std::string_view input) {
+  if (holds) return;
+  std::fprintf(stderr, "broken by %s\n", boost::json::serialize(boost::json::string(input)).c_str());
+  std::abort();
+}
+
+// The head is scanned first, as the server does, and then parsed; the body follows in the same bytes.
+void http_request(std::string_view input) {
+  http::HeadScanner scanner;
+  if (scanner.scan(input) != http::HeadScanner::State::kDone) return;
+  require(scanner.head_size() <= input.size(), input);
+  http::RequestParser parser(64u << 10);
+  for (std::size_t at = 0; at < input.size() && parser.status == 0;) {
+    const std::size_t used = parser.feed(input.substr(at));
+    require(used <= input.size() - at, input);
+    if (used == 0) break;
+    at += used;
+    if (parser.is_header_done()) parser.check_head();
+    if (parser.is_done()) break;
+  }
+}
+
+void json_text(std::string_view input) {
+  try {
+    (void)boost::json::serialize(aws::parse_json(input));
+  } catch (const aws::DecodeError&) {
+  }
+}
+
+void xml_text(std::string_view input) { (void)aws::parse_xml(input); }
+
+void signature_scope(std::string_view input) {
+  http::Request request;
+  request.method = "GET";
+  request.target = "/";
+  request.headers.add("Authorization", std::string(input));
+  (void)aws::parse_scope(request);
+  request.headers = {};
+  request.target = "/?" + std::string(input);
+  (void)aws::parse_scope(request);
+}
+
+// Elements that were read are written back as the bytes they came from: one value has one encoding.
+void key_tuple(std::string_view input) {
+  storage::TupleReader reader(input);
+  storage::TupleWriter writer;
+  while (!reader.at_end()) {
+    if (auto text = reader.string()) writer.string(*text);
+    else if (auto bytes = reader.bytes()) writer.bytes(*bytes);
+    else if (auto number = reader.u64()) writer.u64(*number);
+    else if (auto signed_number = reader.i64()) writer.i64(*signed_number);
+    else break;
+    require(input.starts_with(writer.view()), input);
+  }
+}
+
+std::string tuple_seed() {
+  return storage::TupleWriter().string("000000000000").string(std::string("a\0b", 3)).bytes("\xff").u64(7).i64(-7).take();
+}
+
+}  // namespace
+
+std::span<const Target> targets() {
+  static const std::vector<Target> kTargets{
+      {"http_request", http_request,
+       {"GET /a?b=c HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nabcd",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4;e=1\r\nabcd\r\n0\r\nT: v\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET http://a/b HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"}},
+      {"json_text", json_text,
+       {R"({"TableName":"t","Item":{"p":{"S":"\u00e9\ud83d\ude00"},"n":{"N":"-1.5e3"},"l":{"L":[{"BOOL":true},{"NULL":true}]}}})",
+        "[[[[[[1e308,-0.0,18446744073709551615]]]]]]", std::string(300, '[')}},
+      {"xml_text", xml_text,
+       {"<a xmlns=\"urn:x\" b='c'><d>&lt;&#x41;</d><![CDATA[x]]><e/></a>",
+        "<!DOCTYPE a [<!ENTITY x \"xx\"><!ENTITY y \"&x;&x;\">]><a>&y;</a>"}},
+      {"signature_scope", signature_scope,
+       {"AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, Signature=00ff",
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20260101%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20260101T000000Z"
+        "&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00"}},
+      {"key_tuple", key_tuple, {tuple_seed()}},
+  };
+  return kTargets;
+}
+
+const Target& target(std::string_view name) {
+  for (const Target& known : targets()) {
+    if (known.name == name) return known;
+  }
+  throw std::out_of_range("no fuzz target " + std::string(name));
+}
+
+}  // namespace parvis::fuzz
