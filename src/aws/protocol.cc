@@ -95,7 +95,10 @@ http::Response xml_error(const ServiceModel* service, Protocol protocol, const A
     response.headers.add("Content-Type", "application/xml");
     body = fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>", code, message);
     xml_members(error.members(), body);
-    body += fmt::format("<RequestId>{}</RequestId></Error>", request_id);
+    body += fmt::format("<RequestId>{}</RequestId>", request_id);
+    // S3 API Reference, "Error responses": the value that x-amz-id-2 has.
+    if (service && service->service == "s3") body += fmt::format("<HostId>{}</HostId>", base64_encode(request_id));
+    body += "</Error>";
   }
   return response;
 }
@@ -166,6 +169,10 @@ http::Response encode_error(const ServiceModel* service, Protocol protocol, cons
     case Protocol::kJson: response = json_error(service, style, error); break;
     case Protocol::kRestJson: response = rest_json_error(service, style, error); break;
     case Protocol::kQuery: case Protocol::kRestXml: response = xml_error(service, protocol, error, request_id); break;
+  }
+  if (response.status == 304) {  // Not Modified is an error to a handler, and has no body (RFC 9110, section 15.4.5)
+    response.body.clear();
+    response.headers.erase("Content-Type");
   }
   add_request_id(service, protocol, request_id, response);
   return response;

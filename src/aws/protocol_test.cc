@@ -159,5 +159,18 @@ INSTANTIATE_TEST_SUITE_P(Protocols, EncodeError, testing::Values(
     ErrorCase{"rest_xml", &model::s3::service_model(), {"NoSuchKey", 404}, "<Error><Code>NoSuchKey</Code><Message>m&lt;</Message>"}),
     [](const auto& info) { return info.param.name; });
 
+TEST(RestXmlError, HasTheMembersOfS3) {
+  ServiceModel s3{};
+  s3.service = "s3";
+  s3.protocol = Protocol::kRestXml;
+  const ApiError missing(ErrorSpec{"NoSuchKey", 404, Fault::kClient}, "The specified key does not exist.", {{"Key", "a&b"}});
+  EXPECT_EQ(encode_error(&s3, Protocol::kRestXml, missing, "REQ").body,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>"
+            "<Key>a&amp;b</Key><RequestId>REQ</RequestId><HostId>UkVR</HostId></Error>");
+  const http::Response unchanged = encode_error(&s3, Protocol::kRestXml, ApiError(ErrorSpec{"NotModified", 304, Fault::kClient}, "Not Modified"), "REQ");
+  EXPECT_EQ(unchanged.body, "");
+  EXPECT_EQ(unchanged.headers.get("x-amz-request-id"), "REQ");
+}
+
 }  // namespace
 }  // namespace parvis::aws
