@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "templates/document.h"
+#include "templates/intrinsics.h"
 #include "templates/sam/transform.h"
 
 namespace parvis::cli {
@@ -22,6 +23,21 @@ std::expected<templates::sam::TransformResult, std::vector<Diagnostic>> load(con
   return templates::sam::transform(*document, {.region = region, .local_code = true});
 }
 
+// Parameters that a deployment must be given have no value yet: a stand-in of their type lets the rest be checked.
+templates::Document with_parameters(templates::Document document) {
+  auto* parameters = document.root.is_object() ? document.root.get_object().if_contains("Parameters") : nullptr;
+  if (!parameters || !parameters->is_object()) return document;
+  for (auto& [name, parameter] : parameters->get_object()) {
+    if (!parameter.is_object() || parameter.get_object().contains("Default")) continue;
+    const auto* type = parameter.get_object().if_contains("Type");
+    if (!type || !type->is_string()) continue;
+    const bool number = type->get_string().find("Number") != type->get_string().npos;
+    const boost::json::value kept = *type;
+    parameter = boost::json::object{{"Type", kept}, {"Default", number ? "0" : "x"}};
+  }
+  return document;
+}
+
 int report(const std::vector<Diagnostic>& errors) {
   for (const Diagnostic& error : errors) std::fprintf(stderr, "%s\n", error.str().c_str());
   return 1;
@@ -32,6 +48,12 @@ int report(const std::vector<Diagnostic>& errors) {
 int validate_template(const std::string& file, const std::string& region) {
   const auto loaded = load(file, region);
   if (!loaded) return report(loaded.error());
+  const templates::Document document = with_parameters(loaded->document);
+  templates::Environment environment;
+  environment.region = region;
+  const auto evaluator = templates::Evaluator::make(document, environment, {});
+  if (!evaluator) return report(evaluator.error());
+  if (const auto graph = evaluator->graph(); !graph) return report(graph.error());
   std::printf("%s is a valid template\n", file.c_str());
   return 0;
 }
