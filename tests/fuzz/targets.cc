@@ -11,7 +11,12 @@
 #include "aws/xml.h"
 #include "http/message.h"
 #include "http/request_parser.h"
+#include "services/dynamodb/attribute_value.h"
+#include "services/dynamodb/expression.h"
+#include "services/dynamodb/number.h"
 #include "storage/tuple.h"
+#include "templates/document.h"
+#include "templates/intrinsics.h"
 
 namespace parvis::fuzz {
 namespace {
@@ -72,6 +77,63 @@ void key_tuple(std::string_view input) {
   }
 }
 
+// All three grammars take each input; placeholders are there, so that operands resolve.
+void expression(std::string_view input) {
+  dynamodb::AttributeMap values;
+  values[":v"] = dynamodb::AttributeValue::string("x");
+  const dynamodb::Placeholders::Names names{{"#n", "name"}};
+  const auto attempt = [&](auto parse) {
+    dynamodb::Placeholders placeholders(names, values);
+    try {
+      parse(placeholders);
+    } catch (const aws::ApiError&) {
+    }
+  };
+  attempt([&](auto& p) { (void)dynamodb::parse_condition(input, "ConditionExpression", p); });
+  attempt([&](auto& p) { (void)dynamodb::parse_update(input, p); });
+  attempt([&](auto& p) { (void)dynamodb::parse_projection(input, p); });
+}
+
+// The text of a number reads as the same number.
+void number(std::string_view input) {
+  if (const auto read = dynamodb::Number::parse(input)) require(dynamodb::Number::parse(read->text()) == *read, input);
+}
+
+void attribute(std::string_view input) {
+  try {
+    (void)dynamodb::attribute_from_json(aws::parse_json(input));
+  } catch (const aws::DecodeError&) {
+  } catch (const aws::ApiError&) {
+  }
+}
+
+// Bytes from the disk: damaged ones are an error, good ones are written as an item that reads the same.
+void stored_item(std::string_view input) {
+  if (const auto item = dynamodb::decode_item(input)) {
+    const auto again = dynamodb::decode_item(dynamodb::encode_item(*item));
+    require(again && *again == *item, input);
+  }
+}
+
+void template_text(std::string_view input) {
+  const auto document = templates::parse_document(input, "template.yaml");
+  if (!document) return;
+  const auto evaluator = templates::Evaluator::make(*document, {}, {});
+  if (!evaluator) return;
+  (void)evaluator->graph();
+  (void)evaluator->resolve(document->root, "", {.ref = [](const auto&) { return std::nullopt; },
+                                               .get_att = [](const auto&, const auto&) { return std::nullopt; },
+                                               .import = [](const auto&) { return std::nullopt; }});
+}
+
+std::string item_seed() {
+  dynamodb::AttributeMap item;
+  item["p"] = dynamodb::AttributeValue::string("x");
+  item["n"] = dynamodb::AttributeValue::number(*dynamodb::Number::parse("-1.5e3"));
+  item["m"] = dynamodb::AttributeValue::map(item);
+  return dynamodb::encode_item(item);
+}
+
 std::string tuple_seed() {
   return storage::TupleWriter().string("000000000000").string(std::string("a\0b", 3)).bytes("\xff").u64(7).i64(-7).take();
 }
@@ -96,6 +158,17 @@ std::span<const Target> targets() {
        {"AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, Signature=00ff",
         "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20260101%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20260101T000000Z"
         "&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00"}},
+      {"expression", expression,
+       {"#n = :v AND (attribute_exists(a.b[2]) OR NOT size(c) BETWEEN :v AND :v) AND d IN (:v, :v)",
+        "SET a = if_not_exists(b, :v) + :v, c[0] = list_append(c, :v) REMOVE d ADD e :v DELETE f :v", "a, #n.b[1].c",
+        std::string(3000, '('), "NOT NOT NOT NOT a = :v"}},
+      {"number", number, {"-1.5e3", "0.00", "9.9999999999999999999999999999999999999E+125", "1e-130", "+.5"}},
+      {"attribute", attribute, {R"({"M":{"a":{"SS":["x","y"]},"b":{"B":"AAE="},"c":{"L":[{"N":"1"},{"NULL":true}]}}})"}},
+      {"stored_item", stored_item, {item_seed()}},
+      {"template_text", template_text,
+       {"Parameters: {P: {Type: String, Default: x}}\nConditions: {C: !Equals [!Ref P, y]}\nResources:\n  A:\n    Type: AWS::IAM::Role\n"
+        "    Condition: C\n    Properties: {D: !Sub ['${P}${v}', {v: !Join ['-', [a, !Ref P]]}], E: !GetAtt A.Arn}\n",
+        "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "{\"Resources\": {\"A\": {\"Type\": \"T\", \"DependsOn\": [\"A\"]}}}"}},
       {"key_tuple", key_tuple, {tuple_seed()}},
   };
   return kTargets;
