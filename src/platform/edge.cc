@@ -74,8 +74,14 @@ awaitable<http::Response> Edge::own(http::Request request) {
   if (const auto refusal = guard_.refuse_api(request)) co_return json_response(403, {{"message", *refusal}});
   const std::string path(request.path());
   if (path == "/_parvis/health" && request.method == "GET") co_return json_response(200, routes_.health());
+  if (path == "/_parvis/metrics" && request.method == "GET") {
+    http::Response response;
+    response.headers.add("Content-Type", "text/plain; version=0.0.4");
+    response.body = routes_.metrics();
+    co_return response;
+  }
   if (path == "/_parvis/events" && request.method == "GET") co_return event_stream();
-  co_return json_response(404, {{"message", fmt::format("{} {} is not here; there are GET /_parvis/health and GET /_parvis/events",
+  co_return json_response(404, {{"message", fmt::format("{} {} is not here; there are GET /_parvis/health, /_parvis/metrics and /_parvis/events",
                                                         request.method, path)}});
 }
 

@@ -1,6 +1,6 @@
 // platform/edge.h: the first look at every request of the main port: which door it takes.
 //
-//   /_parvis/health, /_parvis/events         the platform itself
+//   /_parvis/health, /_parvis/events, /_parvis/metrics    the platform itself
 //   {apiId}.execute-api.*  or  /_aws/execute-api/{apiId}/…    a team's API
 //   everything else                          an AWS API call
 #pragma once
@@ -23,6 +23,7 @@ struct EdgeRoutes {
   // API id, the request with its path below the API (its stage still in front).
   std::function<awaitable<http::Response>(std::string, http::Request)> api;
   std::function<boost::json::object()> health;
+  std::function<std::string()> metrics;  // Prometheus text
 };
 
 class Edge {  // thread-safe; `events` outlives it

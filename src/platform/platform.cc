@@ -95,6 +95,7 @@ struct Platform::Impl {
   void observe(const apigateway::RequestRecord& request);
   EdgeRoutes edge_routes();
   boost::json::object health() const;
+  std::string metrics() const;
   awaitable<http::Response> api_request(std::string api_id, std::string stage, http::Request request);
 
   Options options;
@@ -206,6 +207,7 @@ EdgeRoutes Platform::Impl::edge_routes() {
   routes.aws_api = [this](http::Request request) { return pipeline->handle(std::move(request)); };
   routes.api = [this](std::string api_id, http::Request request) { return api_request(std::move(api_id), "", std::move(request)); };
   routes.health = [this] { return health(); };
+  routes.metrics = [this] { return metrics(); };
   return routes;
 }
 
@@ -221,6 +223,37 @@ boost::json::object Platform::Impl::health() const {
           {"functions", {{"workers", stats.workers}, {"busy", stats.busy}, {"waiting", stats.waiting}, {"invocations", stats.invocations},
                          {"coldStarts", stats.cold_starts}}},
           {"store", {{"bytes", store->size_bytes()}}}};
+}
+
+// Names of unknown operations come from the client: one that could break the text's quoting would spoil every reader's page.
+std::string metric_label(std::string text) {
+  for (char& letter : text) {
+    if (letter < ' ' || letter > '~' || letter == '"' || letter == '\\') letter = '_';
+  }
+  return text;
+}
+
+// Counts since the process began, as Prometheus reads them.
+std::string Platform::Impl::metrics() const {
+  struct Family { std::string_view name; std::uint64_t aws::CallCounters::* value; };
+  static constexpr Family kFamilies[] = {{"parvis_api_calls_total", &aws::CallCounters::calls},
+                                         {"parvis_api_client_errors_total", &aws::CallCounters::client_errors},
+                                         {"parvis_api_server_errors_total", &aws::CallCounters::server_errors},
+                                         {"parvis_api_bytes_in_total", &aws::CallCounters::bytes_in},
+                                         {"parvis_api_bytes_out_total", &aws::CallCounters::bytes_out},
+                                         {"parvis_api_duration_microseconds_total", &aws::CallCounters::duration_us}};
+  const auto counters = pipeline->counters();
+  std::string out;
+  for (const Family& family : kFamilies) {
+    out += fmt::format("# TYPE {} counter\n", family.name);
+    for (const auto& [key, counts] : counters) {
+      const auto colon = key.find(':');
+      out += fmt::format("{}{{service=\"{}\",operation=\"{}\"}} {}\n", family.name, metric_label(key.substr(0, colon)),
+                         metric_label(key.substr(colon + 1)), counts.*family.value);
+    }
+  }
+  out += fmt::format("# TYPE parvis_invocations_total counter\nparvis_invocations_total {}\n", engine.stats().invocations);
+  return out + fmt::format("# TYPE parvis_store_bytes gauge\nparvis_store_bytes {}\n", store->size_bytes());
 }
 
 Platform::Platform(Options options) {
