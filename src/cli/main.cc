@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/dev.h"
+#include "cli/serve.h"
 #include "cli/template_commands.h"
 
 namespace {
@@ -54,6 +55,12 @@ int main(int argc, char** argv) {
   dev_command->add_option("--parameter", parameters, "Template parameter, Key=Value");
   dev_command->add_option("--allow-host", options.allowed_hosts, "Host name that may use the port");
 
+  bool insecure = false;
+  auto* serve_command = app.add_subcommand("serve", "Run the platform for deployments by API: durable, signatures required");
+  add_common(*serve_command, options, sync);
+  serve_command->get_option("--data-dir")->required();
+  serve_command->add_flag("--insecure", insecure, "Listen beyond this machine, without TLS and without policies");
+
   auto* validate = app.add_subcommand("validate", "Check a template without deploying it");
   validate->add_option("file", file)->required();
   validate->add_option("--region", region)->capture_default_str();
@@ -67,6 +74,10 @@ int main(int argc, char** argv) {
   if (*version) return std::puts("parvis " PARVIS_VERSION), 0;
   if (*validate) return parvis::cli::validate_template(file, region);
   if (*transform) return parvis::cli::transform_template(file, region);
+  if (*serve_command) {
+    options.sync = sync == "relaxed" ? parvis::platform::Sync::kRelaxed : parvis::platform::Sync::kAlways;
+    return parvis::cli::run_serve(std::move(options), insecure);
+  }
   options.sync = sync == "always" ? parvis::platform::Sync::kAlways : parvis::platform::Sync::kRelaxed;
   for (const std::string& parameter : parameters) {
     const auto equals = parameter.find('=');

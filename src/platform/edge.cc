@@ -3,6 +3,8 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "aws/api_call.h"
+
 namespace parvis::platform {
 namespace {
 
@@ -65,14 +67,29 @@ awaitable<http::Response> Edge::handle(http::Request request) {
     request.target = target.starts_with('/') ? std::move(target) : "/" + target;
     co_return co_await routes_.api(std::move(api_id), std::move(request));
   }
-  if (const auto refusal = guard_.refuse_api(request))
+  // A signature says more than an origin: no page can make one.
+  if (const auto refusal = routes_.authenticate ? std::nullopt : guard_.refuse_api(request))
     co_return json_response(403, {{"__type", "AccessDeniedException"}, {"message", *refusal}});
   co_return co_await routes_.aws_api(std::move(request));
 }
 
+std::optional<std::string> Edge::refuse_own(http::Request& request) const {
+  if (!routes_.authenticate) return guard_.refuse_api(request);
+  try {
+    routes_.authenticate(request);
+    return std::nullopt;
+  } catch (const aws::ApiError& error) {
+    return fmt::format("{}: {} (sign the request for the service 'parvis')", error.code(), error.message());
+  }
+}
+
 awaitable<http::Response> Edge::own(http::Request request) {
-  if (const auto refusal = guard_.refuse_api(request)) co_return json_response(403, {{"message", *refusal}});
   const std::string path(request.path());
+  if (const auto refusal = refuse_own(request)) {
+    // Load balancers ask without credentials: they learn that it runs, and nothing else.
+    if (routes_.authenticate && path == "/_parvis/health" && request.method == "GET") co_return json_response(200, {{"status", routes_.health().at("status")}});
+    co_return json_response(403, {{"message", *refusal}});
+  }
   if (path == "/_parvis/health" && request.method == "GET") co_return json_response(200, routes_.health());
   if (path == "/_parvis/metrics" && request.method == "GET") {
     http::Response response;

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <boost/json.hpp>
@@ -23,6 +24,9 @@ struct EdgeRoutes {
   // API id, the request with its path below the API (its stage still in front).
   std::function<awaitable<http::Response>(std::string, http::Request)> api;
   std::function<boost::json::object()> health;
+  // Where signatures are checked: throws ApiError for a request to /_parvis/ that nobody known has signed. Not set: the
+  // guard decides from Host and Origin.
+  std::function<void(http::Request&)> authenticate = {};
   std::function<std::string()> metrics;  // Prometheus text
 };
 
@@ -34,6 +38,7 @@ class Edge {  // thread-safe; `events` outlives it
 
  private:
   awaitable<http::Response> own(http::Request request);
+  std::optional<std::string> refuse_own(http::Request& request) const;
   http::Response event_stream();
   RequestGuard guard_;
   EventStream& events_;

@@ -9,8 +9,10 @@
 #include <fmt/format.h>
 
 #include "aws/pipeline.h"
+#include "aws/session.h"
 #include "http/server.h"
 #include "platform/api_ports.h"
+#include "platform/authenticator.h"
 #include "platform/edge.h"
 #include "platform/function_bridge.h"
 #include "services/apigateway/api_catalog.h"
@@ -84,6 +86,11 @@ functions::EngineOptions engine_options(const Options& options, EventStream& eve
   return engine;
 }
 
+// Sessions survive a restart where signatures are checked, and mean nothing where they are not.
+std::string session_key(const Options& options, const std::optional<RootCredentials>& root, Entropy& entropy) {
+  return options.verify_signatures ? root->session_key : entropy.token(64);
+}
+
 }  // namespace
 
 struct Platform::Impl {
@@ -102,6 +109,9 @@ struct Platform::Impl {
   Clock clock;
   Entropy entropy;
   EventStream events{clock};
+  std::optional<RootCredentials> root;  // with verify_signatures
+  aws::SessionKeys sessions, workers;
+  std::optional<Authenticator> authenticator;
   std::unique_ptr<storage::Store> store;
   IoThreads io;          // requests
   IoThreads background;  // workers, queues, deployments
@@ -127,7 +137,9 @@ struct Platform::Impl {
 };
 
 Platform::Impl::Impl(Options given)
-    : options(std::move(given)), store(open_store(options)), io(options.threads), background(1),
+    : options(std::move(given)),
+      root(options.verify_signatures ? std::optional(load_credentials(options.data_dir, entropy)) : std::nullopt),
+      sessions(session_key(options, root, entropy)), workers(entropy.token(64)), store(open_store(options)), io(options.threads), background(1),
       engine(background.first(), clock, entropy, engine_options(options, events)),
       log_store(*store, clock, entropy), functions(background.first().get_executor(), *store, runner, clock, entropy, lambda_options()),
       tables(*store, clock, entropy), roles(*store, clock, entropy),
@@ -137,7 +149,8 @@ Platform::Impl::Impl(Options given)
   logs.bind(registry);
   tables.register_operations(registry);
   roles.bind(registry);
-  sts::bind(registry);
+  sts::bind(registry, {sessions, clock, entropy, [this]() -> aws::ApiClient& { return *pipeline; }});
+  if (root) authenticator.emplace(*root, sessions, workers, clock, std::string(kAccount));
   pipeline = std::make_unique<aws::Pipeline>(registry, clock, entropy, pipeline_options());
   bridge.bind(functions);
   dynamodb::register_resource_types(types, *pipeline);
@@ -152,9 +165,16 @@ lambda::ServiceOptions Platform::Impl::lambda_options() {
   lambda::ServiceOptions lambda;
   lambda.code.cache_dir = (options.data_dir / "code").string();
   lambda.code.blocking = blocking.get_executor();
-  lambda.code.allow_local = true;
+  lambda.code.allow_local = !options.verify_signatures;  // a caller must not name folders of the host
   lambda.invoke.endpoint_url = fmt::format("http://127.0.0.1:{}", options.port);
   lambda.invoke.load_on_deploy = true;
+  if (options.verify_signatures) {
+    lambda.invoke.credentials = [this](const aws::Scope& scope, const std::string& role_arn) {
+      const std::string role = role_arn.substr(role_arn.rfind('/') + 1);
+      auto issued = workers.issue(scope.account, fmt::format("arn:aws:sts::{}:assumed-role/{}/function", scope.account, role), Millis::max(), entropy);
+      return lambda::WorkerCredentials{std::move(issued.access_key_id), std::move(issued.secret_access_key), std::move(issued.session_token)};
+    };
+  }
   lambda.invoke.on_log = [this](const lambda::FunctionLog& log) { log_store.append(log.scope, log.log_group, log.log_stream, log.text); };
   return lambda;
 }
@@ -163,6 +183,11 @@ aws::PipelineOptions Platform::Impl::pipeline_options() {
   aws::PipelineOptions pipeline;
   pipeline.default_account = kAccount;
   pipeline.default_region = kRegion;
+  if (authenticator) {
+    pipeline.authenticate = [this](http::Request& request, std::string_view service) -> awaitable<aws::Identity> {
+      co_return authenticator->authenticate(request, service);
+    };
+  }
   pipeline.observe = [this](const aws::CallRecord& call) {
     if (!events.active()) return;
     events.publish("call", {{"service", call.service}, {"operation", call.operation}, {"account", call.call.scope.account},
@@ -207,6 +232,7 @@ EdgeRoutes Platform::Impl::edge_routes() {
   routes.aws_api = [this](http::Request request) { return pipeline->handle(std::move(request)); };
   routes.api = [this](std::string api_id, http::Request request) { return api_request(std::move(api_id), "", std::move(request)); };
   routes.health = [this] { return health(); };
+  if (authenticator) routes.authenticate = [this](http::Request& request) { authenticator->authenticate(request, "parvis"); };
   routes.metrics = [this] { return metrics(); };
   return routes;
 }
@@ -313,6 +339,7 @@ void Platform::stop() {
 }
 
 std::uint16_t Platform::port() const { return impl_->server->port(); }
+const RootCredentials* Platform::root_credentials() const { return impl_->root ? &*impl_->root : nullptr; }
 EventStream& Platform::events() { return impl_->events; }
 templates::StackEngine& Platform::stacks() { return *impl_->stacks; }
 

@@ -8,6 +8,7 @@
 
 #include "aws/api_call.h"
 #include "core/async.h"
+#include "platform/credentials.h"
 #include "platform/event_stream.h"
 #include "platform/options.h"
 #include "templates/stack.h"
@@ -36,6 +37,7 @@ class Platform {  // start() and stop() on one thread; the rest is thread-safe
   void stop();
 
   std::uint16_t port() const;
+  const RootCredentials* root_credentials() const;  // nullptr where signatures are not checked
   EventStream& events();
   templates::StackEngine& stacks();
   aws::CallContext context(std::string origin) const;

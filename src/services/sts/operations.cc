@@ -1,5 +1,7 @@
 #include "services/sts/operations.h"
 
+#include "services/sts/assume_role.h"
+
 namespace parvis::sts {
 namespace model = aws::model::sts;
 namespace {
@@ -19,6 +21,12 @@ model::GetCallerIdentityOutput caller_identity(const aws::CallContext& call) {
   return out;
 }
 
-void bind(aws::Registry& registry) { registry.bind<model::GetCallerIdentity>(get_caller_identity); }
+void bind(aws::Registry& registry, Dependencies dependencies) {
+  registry.bind<model::GetCallerIdentity>(get_caller_identity);
+  auto shared = std::make_shared<const Dependencies>(std::move(dependencies));
+  registry.bind<model::AssumeRole>([shared](aws::CallContext call, model::AssumeRoleInput in) {
+    return assume_role(*shared, std::move(call), std::move(in));
+  });
+}
 
 }  // namespace parvis::sts
