@@ -29,6 +29,7 @@ constexpr milliseconds kInitTimeoutMin{10'000};  // Lambda's limit of the init p
 constexpr milliseconds kQueueWaitMax{60'000};
 constexpr milliseconds kScaleWait{5};
 constexpr milliseconds kScaleWaitShort{50};  // for functions whose workers would empty the queue sooner than one starts
+constexpr milliseconds kSaturatedWaitMax{500};  // after this a call gets its worker although the processors are busy
 constexpr milliseconds kBlockedCheck{50};  // how often calls look again whether a limit has room
 
 // Node.js reads these at its start only, so a function that sets one boots a worker of its own.
@@ -40,6 +41,15 @@ bool needs_cold_boot(const FunctionSpec& spec) {
 }
 
 unsigned loading_max() { return std::max(2u, std::thread::hardware_concurrency()); }
+
+// Whether everything that this machine can run at once is running: then one more worker makes the waiting calls wait longer.
+// Source: proc(5), /proc/loadavg: the fourth field counts runnable threads; this one is among them.
+bool processors_busy() {
+  std::ifstream loads("/proc/loadavg");
+  double ignored = 0;
+  unsigned runnable = 0;
+  return static_cast<bool>(loads >> ignored >> ignored >> ignored >> runnable) && runnable > std::thread::hardware_concurrency();
+}
 
 // A platform that was killed leaves the folders of its workers behind.
 void remove_leftovers(const std::string& scratch_dir) {
@@ -305,7 +315,8 @@ Steady::time_point Engine::Impl::sweep(Steady::time_point now) {
     const bool drains_soon = pool->total > 0 && pool->mean.count() > 0 && pool->mean * pool->waiting.size() / pool->total < kScaleWait;
     const auto patience = drains_soon ? kScaleWaitShort : kScaleWait;
     const auto overdue = std::count_if(pool->waiting.begin(), pool->waiting.end(), [&](const Call& call) { return call.queued + patience <= now; });
-    if (overdue > 0) scale(pool, static_cast<unsigned>(overdue));
+    const bool patient = pool->total > 0 && overdue > 0 && pool->waiting.front().queued + kSaturatedWaitMax > now;
+    if (overdue > 0 && !(patient && processors_busy())) scale(pool, static_cast<unsigned>(overdue));
     if (!pool->waiting.empty()) next = std::min(next, now + (overdue > 0 ? kBlockedCheck : kScaleWait));
     if (pool->total == 0 && pool->waiting.empty()) pools.erase(pool->spec->key);
   }
