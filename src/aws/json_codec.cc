@@ -51,7 +51,11 @@ T whole_number(const json::value& v, std::string_view type) {
 }
 
 double floating_number(const json::value& v) {
-  if (v.is_number()) return v.to_number<double>();
+  if (v.is_number()) {
+    const double number = v.to_number<double>();
+    if (!std::isfinite(number)) throw DecodeError("a number is outside of what a Double can hold");  // 1e999: not JSON any more when written back
+    return number;
+  }
   if (const auto* s = v.if_string()) {
     if (*s == "NaN") return NAN;
     if (*s == "Infinity") return INFINITY;
