@@ -219,7 +219,11 @@ http::Response encode_rest(const OperationModel& op, const std::shared_ptr<void>
     switch (m.location) {
       case Location::kPayload: payload = &m; break;
       case Location::kBody: body_members = true; break;
-      case Location::kHeader: if (field) response.headers.add(std::string(m.wire), header_text(*m.shape, field, m)); break;
+      case Location::kHeader:
+        if (!field) break;
+        response.headers.add(std::string(m.wire), header_text(*m.shape, field, m));
+        if (m.wire == "Content-Range") response.status = 206;  // RFC 9110, section 15.3.7; no model has a member for it
+        break;
       case Location::kHeaders: if (field) write_prefixed_headers(m, field, response.headers); break;
       case Location::kStatusCode: if (field) response.status = static_cast<unsigned>(*static_cast<const int*>(field)); break;
       case Location::kUri: case Location::kQuery: break;

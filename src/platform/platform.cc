@@ -25,6 +25,7 @@
 #include "services/lambda/operations.h"
 #include "services/lambda/resources.h"
 #include "services/logs/operations.h"
+#include "services/s3/operations.h"
 #include "services/sts/operations.h"
 #include "storage/rocksdb/rocksdb_store.h"
 
@@ -123,6 +124,7 @@ struct Platform::Impl {
   lambda::LambdaService functions;
   dynamodb::Service tables;
   iam::IamService roles;
+  s3::Service objects;
   aws::Registry registry;
   std::unique_ptr<aws::Pipeline> pipeline;
   FunctionBridge bridge;
@@ -142,13 +144,14 @@ Platform::Impl::Impl(Options given)
       sessions(session_key(options, root, entropy)), workers(entropy.token(64)), store(open_store(options)), io(options.threads), background(1),
       engine(background.first(), clock, entropy, engine_options(options, events)),
       log_store(*store, clock, entropy), functions(background.first().get_executor(), *store, runner, clock, entropy, lambda_options()),
-      tables(*store, clock, entropy), roles(*store, clock, entropy),
+      tables(*store, clock, entropy), roles(*store, clock, entropy), objects(*store, clock, entropy),
       apis(*store, clock, entropy),
       site(apis, bridge, clock, entropy, [this](const apigateway::RequestRecord& request) { observe(request); }) {
   functions.bind(registry);
   logs.bind(registry);
   tables.register_operations(registry);
   roles.bind(registry);
+  objects.bind(registry);
   sts::bind(registry, {sessions, clock, entropy, [this]() -> aws::ApiClient& { return *pipeline; }});
   if (root) authenticator.emplace(*root, sessions, workers, clock, std::string(kAccount));
   pipeline = std::make_unique<aws::Pipeline>(registry, clock, entropy, pipeline_options());
@@ -156,6 +159,7 @@ Platform::Impl::Impl(Options given)
   dynamodb::register_resource_types(types, *pipeline);
   lambda::add_resource_types(types, *pipeline);
   iam::add_resource_types(types, *pipeline);
+  s3::add_resource_types(types, *pipeline);
   apigateway::add_resource_types(types, apis);
   stacks = std::make_unique<templates::StackEngine>(types, *store, clock, entropy);
   edge = std::make_unique<Edge>(RequestGuard(options.allowed_hosts), events, edge_routes());
@@ -163,6 +167,9 @@ Platform::Impl::Impl(Options given)
 
 lambda::ServiceOptions Platform::Impl::lambda_options() {
   lambda::ServiceOptions lambda;
+  lambda.fetch_object = [this](aws::CallContext call, std::string bucket, std::string key, std::string version) {
+    return s3::fetch_object(*pipeline, std::move(call), std::move(bucket), std::move(key), std::move(version), parvis::lambda::kZipBytesMax);
+  };
   lambda.code.cache_dir = (options.data_dir / "code").string();
   lambda.code.blocking = blocking.get_executor();
   lambda.code.allow_local = !options.verify_signatures;  // a caller must not name folders of the host
@@ -245,7 +252,7 @@ boost::json::object Platform::Impl::health() const {
   return {{"status", ready ? "ready" : "starting"},
           {"version", PARVIS_VERSION},
           {"apis", std::move(served)},
-          {"services", {{"apigateway", "available"}, {"dynamodb", "available"}, {"iam", "available"}, {"lambda", "available"}, {"logs", "available"}, {"sts", "available"}}},
+          {"services", {{"apigateway", "available"}, {"dynamodb", "available"}, {"iam", "available"}, {"lambda", "available"}, {"logs", "available"}, {"s3", "available"}, {"sts", "available"}}},
           {"functions", {{"workers", stats.workers}, {"busy", stats.busy}, {"waiting", stats.waiting}, {"invocations", stats.invocations},
                          {"coldStarts", stats.cold_starts}}},
           {"store", {{"bytes", store->size_bytes()}}}};
@@ -302,6 +309,7 @@ void Platform::start() {
     co_await impl.apis.load();
     co_await impl.functions.start();
     co_await impl.tables.resume();
+    co_await impl.objects.collect();
   });
   asio::co_spawn(impl.background.first(), impl.flush_logs(), [](std::exception_ptr) {});
   http::ServerOptions server;

@@ -1,0 +1,260 @@
+// Buckets, their policies and tags.
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "services/s3/errors.h"
+#include "services/s3/keyspace.h"
+#include "services/s3/operations.h"
+
+namespace parvis::s3 {
+namespace {
+
+constexpr int kAttemptsMax = 10;
+constexpr std::size_t kPolicyBytesMax = 20u << 10;  // S3 User Guide, "Bucket policies"
+constexpr std::size_t kTagsMax = 50;
+
+std::string arn_of(const std::string& name) { return "arn:aws:s3:::" + name; }
+
+std::map<std::string, std::string> checked_tags(const std::vector<model::Tag>& given) {
+  std::map<std::string, std::string> tags;
+  for (const model::Tag& tag : given) {
+    const std::string key = tag.key.value_or("");
+    if (key.empty()) throw aws::ApiError(kInvalidTag, "The TagKey you have provided is invalid");
+    if (!tags.emplace(key, tag.value.value_or("")).second) throw aws::ApiError(kInvalidTag, "Cannot provide multiple Tags with the same key");
+  }
+  if (tags.size() > kTagsMax) throw aws::ApiError(kInvalidTag, fmt::format("Bucket tag count cannot be greater than {}", kTagsMax));
+  return tags;
+}
+
+void refuse_grants(const model::CreateBucketInput& in) {
+  refuse_if(in.acl && *in.acl != "private", "x-amz-acl other than private");
+  refuse_if(in.grant_full_control || in.grant_read || in.grant_read_acp || in.grant_write || in.grant_write_acp, "x-amz-grant-*");
+  refuse_if(in.object_lock_enabled_for_bucket.value_or(false), "x-amz-bucket-object-lock-enabled");
+  refuse_if(in.object_ownership && *in.object_ownership != "BucketOwnerEnforced", "x-amz-object-ownership other than BucketOwnerEnforced");
+  refuse_if(in.bucket_namespace && *in.bucket_namespace != "global", "x-amz-bucket-namespace other than global");
+  if (const auto& configuration = in.create_bucket_configuration)
+    refuse_if(configuration->location || configuration->bucket, "Location and Bucket of CreateBucketConfiguration");
+}
+
+}  // namespace
+
+void Service::bind(aws::Registry& registry) {
+  const auto bind = [&]<class Op>(Op, auto method) {
+    registry.bind<Op>([this, method](aws::CallContext call, typename Op::Input in) { return (this->*method)(std::move(call), std::move(in)); });
+  };
+  bind(model::CreateBucket{}, &Service::create_bucket);
+  bind(model::HeadBucket{}, &Service::head_bucket);
+  bind(model::DeleteBucket{}, &Service::delete_bucket);
+  bind(model::ListBuckets{}, &Service::list_buckets);
+  bind(model::GetBucketLocation{}, &Service::get_location);
+  bind(model::GetBucketPolicy{}, &Service::get_policy);
+  bind(model::PutBucketPolicy{}, &Service::put_policy);
+  bind(model::DeleteBucketPolicy{}, &Service::delete_policy);
+  bind(model::GetBucketTagging{}, &Service::get_tagging);
+  bind(model::PutBucketTagging{}, &Service::put_tagging);
+  bind(model::DeleteBucketTagging{}, &Service::delete_tagging);
+  bind(model::PutObject{}, &Service::put_object);
+  bind(model::GetObject{}, &Service::get_object);
+  bind(model::HeadObject{}, &Service::head_object);
+  bind(model::DeleteObject{}, &Service::delete_object);
+  bind(model::DeleteObjects{}, &Service::delete_objects);
+  bind(model::ListObjectsV2{}, &Service::list_objects);
+  bind(model::CreateMultipartUpload{}, &Service::create_upload);
+  bind(model::UploadPart{}, &Service::upload_part);
+  bind(model::CompleteMultipartUpload{}, &Service::complete_upload);
+  bind(model::AbortMultipartUpload{}, &Service::abort_upload);
+  bind(model::ListParts{}, &Service::list_parts);
+}
+
+awaitable<> Service::collect() {
+  // Keys begin with account and Region, so the scopes are found by jumping from one to the next.
+  std::string cursor;
+  do {
+    const storage::ScanPage page = co_await store_.snapshot()->scan({.begin = cursor, .end = {}, .limit = 1});
+    if (page.entries.empty()) co_return;
+    storage::TupleReader reader(page.entries[0].key);
+    const auto account = reader.string();
+    const auto region = account ? reader.string() : account;
+    if (!region) {
+      cursor = page.entries[0].key + '\0';
+      continue;
+    }
+    cursor = storage::prefix_end(storage::TupleWriter().string(*account).string(*region).take());
+    storage::BlobStore data = blobs({*account, *region});
+    if (auto done = co_await data.collect_orphans(clock_.wall() - std::chrono::hours(24)); !done) throw to_api_error(done.error());
+  } while (!cursor.empty());
+}
+
+std::int64_t Service::now_ms() const { return clock_.wall().time_since_epoch().count(); }
+
+awaitable<bool> Service::commit(storage::Commit commit) {
+  auto done = co_await store_.commit(std::move(commit));
+  if (!done && done.error().code != storage::StoreErrc::kConflict) throw to_api_error(done.error());
+  co_return done.has_value();
+}
+
+awaitable<Service::Bucket> Service::find_bucket(aws::Scope scope, std::string name, Owner owner) {
+  Bucket bucket;
+  bucket.key = bucket_key(scope, name);
+  auto value = co_await store_.snapshot()->get(bucket.key);
+  if (!value) throw aws::ApiError(kNoSuchBucket, "The specified bucket does not exist", {{"BucketName", name}});
+  if (owner && *owner != scope.account) throw aws::ApiError(kAccessDenied, "Access Denied");
+  bucket.record = parse_bucket(value->bytes);
+  bucket.version = value->version;
+  co_return bucket;
+}
+
+awaitable<> Service::change_bucket(aws::Scope scope, std::string name, Owner owner, std::function<void(BucketRecord&)> change) {
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    Bucket bucket = co_await find_bucket(scope, name, owner);
+    change(bucket.record);
+    storage::Commit write;
+    write.check(bucket.key, bucket.version).put(bucket.key, to_json(bucket.record));
+    if (co_await commit(std::move(write))) co_return;
+  }
+  throw to_api_error({storage::StoreErrc::kConflict, {}, {}});
+}
+
+awaitable<model::CreateBucketOutput> Service::create_bucket(aws::CallContext call, model::CreateBucketInput in) {
+  const std::string name = in.bucket.value_or("");
+  if (!valid_bucket_name(name)) throw aws::ApiError(kInvalidBucketName, "The specified bucket is not valid.", {{"BucketName", name}});
+  refuse_grants(in);
+  BucketRecord record;
+  if (const auto& configuration = in.create_bucket_configuration) {
+    const std::string place = configuration->location_constraint.value_or("us-east-1");
+    if (place != call.scope.region) {
+      throw aws::ApiError(kIllegalLocationConstraint, fmt::format("The {} location constraint is incompatible for the region specific endpoint this request was sent to.", place));
+    }
+    if (configuration->tags) record.tags = checked_tags(*configuration->tags);
+  }
+  record.id = entropy_.token(16);
+  record.created_ms = now_ms();
+  const std::string key = bucket_key(call.scope, name);
+  storage::Commit write;
+  write.check(key, std::nullopt).put(key, to_json(record));
+  model::CreateBucketOutput out;
+  out.location = "/" + name;
+  out.bucket_arn = arn_of(name);
+  if (co_await commit(std::move(write))) co_return out;
+  throw aws::ApiError(kBucketAlreadyOwnedByYou, "Your previous request to create the named bucket succeeded and you already own it.", {{"BucketName", name}});
+}
+
+awaitable<model::HeadBucketOutput> Service::head_bucket(aws::CallContext call, model::HeadBucketInput in) {
+  co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
+  model::HeadBucketOutput out;
+  out.bucket_region = call.scope.region;
+  out.bucket_arn = arn_of(*in.bucket);
+  out.access_point_alias = false;
+  co_return out;
+}
+
+awaitable<model::DeleteBucketOutput> Service::delete_bucket(aws::CallContext call, model::DeleteBucketInput in) {
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    const Bucket bucket = co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
+    const auto snapshot = store_.snapshot();
+    storage::Commit write;
+    write.check(bucket.key, bucket.version).erase(bucket.key);
+    // Uploads in progress count as well: their parts would stay without an owner.
+    for (const std::string& prefix : {object_prefix(call.scope, bucket.record.id), upload_prefix(call.scope, bucket.record.id)}) {
+      const storage::ScanPage page = co_await snapshot->scan({.begin = prefix, .end = storage::prefix_end(prefix), .limit = 1});
+      if (!page.entries.empty()) throw aws::ApiError(kBucketNotEmpty, "The bucket you tried to delete is not empty", {{"BucketName", *in.bucket}});
+      write.guards.push_back({prefix, storage::prefix_end(prefix), snapshot->stamp()});
+    }
+    if (co_await commit(std::move(write))) co_return model::DeleteBucketOutput{};
+  }
+  throw to_api_error({storage::StoreErrc::kConflict, {}, {}});
+}
+
+awaitable<model::ListBucketsOutput> Service::list_buckets(aws::CallContext call, model::ListBucketsInput in) {
+  const int limit = in.max_buckets.value_or(10'000);
+  if (limit < 1 || limit > 10'000) throw aws::ApiError(kInvalidArgument, "Argument max-buckets must be an integer between 1 and 10000.");
+  model::ListBucketsOutput out;
+  out.buckets.emplace();
+  out.owner.emplace().id = call.scope.account;
+  out.prefix = in.prefix;
+  if (in.bucket_region && *in.bucket_region != call.scope.region) co_return out;
+  const std::string prefix = bucket_prefix(call.scope);
+  storage::ScanOptions range{.begin = prefix, .end = storage::prefix_end(prefix)};
+  if (in.continuation_token) range.begin = bucket_key(call.scope, *in.continuation_token) + '\0';
+  const auto snapshot = store_.snapshot();
+  for (bool more = true; more;) {
+    const storage::ScanPage page = co_await snapshot->scan(range);
+    for (const storage::Entry& entry : page.entries) {
+      storage::TupleReader reader(std::string_view(entry.key).substr(prefix.size()));
+      const std::string name = reader.string().value_or("");
+      if (!name.starts_with(in.prefix.value_or(""))) continue;
+      if (out.buckets->size() == static_cast<std::size_t>(limit)) {
+        out.continuation_token = out.buckets->back().name;
+        co_return out;
+      }
+      model::Bucket& bucket = out.buckets->emplace_back();
+      bucket.name = name;
+      bucket.creation_date = aws::Timestamp{static_cast<double>(parse_bucket(entry.value).created_ms) / 1000.0};
+      bucket.bucket_region = call.scope.region;
+      bucket.bucket_arn = arn_of(name);
+    }
+    more = page.more && !page.entries.empty();
+    if (more) range.begin = page.entries.back().key + '\0';
+  }
+  co_return out;
+}
+
+awaitable<model::GetBucketLocationOutput> Service::get_location(aws::CallContext call, model::GetBucketLocationInput in) {
+  co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
+  model::GetBucketLocationOutput out;
+  // S3 API Reference: buckets in us-east-1 have a LocationConstraint of null.
+  if (call.scope.region != "us-east-1") out.location_constraint = call.scope.region;
+  co_return out;
+}
+
+awaitable<model::GetBucketPolicyOutput> Service::get_policy(aws::CallContext call, model::GetBucketPolicyInput in) {
+  const Bucket bucket = co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
+  if (!bucket.record.policy) throw aws::ApiError(kNoSuchBucketPolicy, "The bucket policy does not exist", {{"BucketName", *in.bucket}});
+  model::GetBucketPolicyOutput out;
+  out.policy = bucket.record.policy;
+  co_return out;
+}
+
+awaitable<model::PutBucketPolicyOutput> Service::put_policy(aws::CallContext call, model::PutBucketPolicyInput in) {
+  const std::string policy = in.policy.value_or("");
+  boost::system::error_code failed;
+  const boost::json::value parsed = boost::json::parse(policy, failed);
+  if (failed || !parsed.is_object()) throw aws::ApiError(kMalformedPolicy, "Policies must be valid JSON and the first byte must be '{'");
+  if (policy.size() > kPolicyBytesMax) throw aws::ApiError(kMalformedPolicy, "Policy exceeds the maximum allowed document size.");
+  if (!parsed.as_object().contains("Statement")) throw aws::ApiError(kMalformedPolicy, "Missing required field Statement");
+  co_await change_bucket(call.scope, *in.bucket, in.expected_bucket_owner, [&](BucketRecord& record) { record.policy = policy; });
+  co_return model::PutBucketPolicyOutput{};
+}
+
+awaitable<model::DeleteBucketPolicyOutput> Service::delete_policy(aws::CallContext call, model::DeleteBucketPolicyInput in) {
+  co_await change_bucket(call.scope, *in.bucket, in.expected_bucket_owner, [](BucketRecord& record) { record.policy.reset(); });
+  co_return model::DeleteBucketPolicyOutput{};
+}
+
+awaitable<model::GetBucketTaggingOutput> Service::get_tagging(aws::CallContext call, model::GetBucketTaggingInput in) {
+  const Bucket bucket = co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
+  if (bucket.record.tags.empty()) throw aws::ApiError(kNoSuchTagSet, "The TagSet does not exist", {{"BucketName", *in.bucket}});
+  model::GetBucketTaggingOutput out;
+  out.tag_set.emplace();
+  for (const auto& [key, value] : bucket.record.tags) {
+    model::Tag& tag = out.tag_set->emplace_back();
+    tag.key = key;
+    tag.value = value;
+  }
+  co_return out;
+}
+
+awaitable<model::PutBucketTaggingOutput> Service::put_tagging(aws::CallContext call, model::PutBucketTaggingInput in) {
+  if (!in.tagging || !in.tagging->tag_set)
+    throw aws::ApiError(kMalformedXml, "The XML you provided was not well-formed or did not validate against our published schema");
+  const auto tags = checked_tags(*in.tagging->tag_set);
+  co_await change_bucket(call.scope, *in.bucket, in.expected_bucket_owner, [&](BucketRecord& record) { record.tags = tags; });
+  co_return model::PutBucketTaggingOutput{};
+}
+
+awaitable<model::DeleteBucketTaggingOutput> Service::delete_tagging(aws::CallContext call, model::DeleteBucketTaggingInput in) {
+  co_await change_bucket(call.scope, *in.bucket, in.expected_bucket_owner, [](BucketRecord& record) { record.tags.clear(); });
+  co_return model::DeleteBucketTaggingOutput{};
+}
+
+}  // namespace parvis::s3

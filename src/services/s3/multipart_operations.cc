@@ -1,0 +1,260 @@
+// Multipart uploads: parts are blobs that the finished object's record lists; nothing is copied.
+#include <fmt/format.h>
+
+#include "services/s3/body.h"
+#include "services/s3/errors.h"
+#include "services/s3/keyspace.h"
+#include "services/s3/object_input.h"
+#include "services/s3/operations.h"
+
+namespace parvis::s3 {
+namespace {
+
+constexpr int kAttemptsMax = 10;
+constexpr int kPartNumberMax = 10'000;
+constexpr std::size_t kPartsMax = 1000;  // Differs from AWS (10,000): an object appears in one commit
+constexpr std::uint64_t kPartBytesMin = 5u << 20;
+
+std::uint64_t number_of(const storage::Entry& entry) { return storage::load_u64(std::string_view(entry.key).substr(entry.key.size() - 8)); }
+
+int checked_number(std::optional<int> number) {
+  if (!number || *number < 1 || *number > kPartNumberMax)
+    throw aws::ApiError(kInvalidArgument, "Part number must be an integer between 1 and 10000, inclusive", {{"ArgumentName", "partNumber"}});
+  return *number;
+}
+
+std::string bare(std::string_view etag) {
+  if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
+  return std::string(etag);
+}
+
+}  // namespace
+
+awaitable<Service::Upload> Service::find_upload(aws::Scope scope, Bucket bucket, std::string key, std::string id) {
+  Upload upload;
+  upload.key = upload_key(scope, bucket.record.id, id);
+  const auto value = co_await store_.snapshot()->get(upload.key);
+  if (value) upload.record = parse_upload(value->bytes);
+  if (!value || upload.record.key != key) {
+    throw aws::ApiError(kNoSuchUpload, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.", {{"UploadId", id}});
+  }
+  upload.version = value->version;
+  co_return upload;
+}
+
+awaitable<std::vector<storage::Entry>> Service::parts_of(std::shared_ptr<storage::Snapshot> snapshot, aws::Scope scope, std::string upload_id) {
+  const std::string prefix = part_prefix(scope, upload_id);
+  storage::ScanOptions range{.begin = prefix, .end = storage::prefix_end(prefix)};
+  std::vector<storage::Entry> parts;
+  for (bool more = true; more;) {
+    storage::ScanPage page = co_await snapshot->scan(range);
+    more = page.more && !page.entries.empty();
+    if (more) range.begin = page.entries.back().key + '\0';
+    for (storage::Entry& entry : page.entries) parts.push_back(std::move(entry));
+  }
+  co_return parts;
+}
+
+awaitable<model::CreateMultipartUploadOutput> Service::create_upload(aws::CallContext call, model::CreateMultipartUploadInput in) {
+  UploadRecord record{*in.key, described(in)};
+  record.object.modified_ms = now_ms();
+  if (in.checksum_algorithm) {
+    ChecksumMaker known(*in.checksum_algorithm);  // throws for one that is not kept
+    refuse_if(in.checksum_type.value_or("COMPOSITE") != "COMPOSITE" || *in.checksum_algorithm == "CRC64NVME", "x-amz-checksum-type FULL_OBJECT of a multipart upload");
+    record.object.checksum.algorithm = *in.checksum_algorithm;
+    record.object.checksum.composite = true;
+  }
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    const Bucket bucket = co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
+    model::CreateMultipartUploadOutput out;
+    out.upload_id = entropy_.token(64);
+    out.bucket = in.bucket;
+    out.key = in.key;
+    out.checksum_algorithm = in.checksum_algorithm;
+    if (in.checksum_algorithm) out.checksum_type = "COMPOSITE";
+    storage::Commit write;
+    write.check(bucket.key, bucket.version).put(upload_key(call.scope, bucket.record.id, *out.upload_id), to_json(record));
+    if (co_await commit(std::move(write))) co_return out;
+  }
+  throw to_api_error({storage::StoreErrc::kConflict, {}, {}});
+}
+
+awaitable<model::UploadPartOutput> Service::upload_part(aws::CallContext call, model::UploadPartInput in) {
+  refuse_if(in.sse_customer_algorithm || in.sse_customer_key || in.sse_customer_key_md5, "x-amz-server-side-encryption-customer-*");
+  const auto number = static_cast<std::uint64_t>(checked_number(in.part_number));
+  const Bucket bucket = co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
+  const Upload upload = co_await find_upload(call.scope, bucket, *in.key, *in.upload_id);
+  BodyClaims claims = claims_of(in);
+  const std::string& algorithm = upload.record.object.checksum.algorithm;
+  if (!algorithm.empty() && claims.algorithm != algorithm) {
+    if (claims.checksum) throw aws::ApiError(kInvalidArgument, "Checksum Type mismatch occurred between the upload and its part.");
+    claims.algorithm = algorithm;
+  }
+  storage::BlobStore data = blobs(call.scope);
+  storage::BlobWriter writer = data.create();
+  const Received got = co_await receive(std::move(in.body).value_or(aws::Body{}), std::move(claims), writer);
+  const PartRecord record{{writer.id(), got.size_bytes}, hex_encode(got.md5), now_ms(), got.checksum};
+  const std::string key = part_key(call.scope, *in.upload_id, number);
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    const Upload current = co_await find_upload(call.scope, bucket, *in.key, *in.upload_id);
+    const auto now = co_await store_.snapshot()->get(key);
+    storage::Commit write;
+    write.check(current.key, current.version);
+    write.check(key, now ? std::optional(now->version) : std::nullopt).put(key, to_json(record));
+    if (now) data.remove_in(write, parse_part(now->bytes).piece.blob);
+    auto done = co_await writer.publish(std::move(write));
+    if (!done && done.error().code == storage::StoreErrc::kConflict) continue;
+    if (!done) throw to_api_error(done.error());
+    model::UploadPartOutput out;
+    out.e_tag = quoted(record.etag);
+    set_checksum(record.checksum, out);
+    co_return out;
+  }
+  throw to_api_error({storage::StoreErrc::kConflict, {}, {}});
+}
+
+awaitable<model::CompleteMultipartUploadOutput> Service::complete_upload(aws::CallContext call, model::CompleteMultipartUploadInput in) {
+  refuse_if(in.sse_customer_algorithm || in.sse_customer_key || in.sse_customer_key_md5, "x-amz-server-side-encryption-customer-*");
+  refuse_if(in.checksum_type.value_or("COMPOSITE") != "COMPOSITE", "x-amz-checksum-type FULL_OBJECT of a multipart upload");
+  refuse_if(in.checksum_crc32 || in.checksum_crc32_c || in.checksum_crc64_nvme || in.checksum_sha1 || in.checksum_sha256 || in.checksum_sha512 ||
+                in.checksum_md5 || in.checksum_xxhash64 || in.checksum_xxhash3 || in.checksum_xxhash128, "x-amz-checksum-* of a whole multipart upload");
+  if (!in.multipart_upload || !in.multipart_upload->parts || in.multipart_upload->parts->empty())
+    throw aws::ApiError(kMalformedXml, "The XML you provided was not well-formed or did not validate against our published schema");
+  const auto& wanted = *in.multipart_upload->parts;
+  for (std::size_t i = 1; i < wanted.size(); ++i) {
+    if (wanted[i].part_number.value_or(0) <= wanted[i - 1].part_number.value_or(0))
+      throw aws::ApiError(kInvalidPartOrder, "The list of parts was not in ascending order. Parts must be ordered by part number.", {{"UploadId", *in.upload_id}});
+  }
+  storage::BlobStore data = blobs(call.scope);
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    const Bucket bucket = co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
+    const Upload upload = co_await find_upload(call.scope, bucket, *in.key, *in.upload_id);
+    const auto snapshot = store_.snapshot();
+    const auto stored = co_await parts_of(snapshot, call.scope, *in.upload_id);
+    refuse_if(stored.size() > kPartsMax, fmt::format("A multipart upload of more than {} parts", kPartsMax));
+    const std::string key = object_key(call.scope, bucket.record.id, *in.key);
+    const auto now = co_await store_.snapshot()->get(key);
+    std::optional<ObjectRecord> old;
+    if (now) old = parse_object(now->bytes);
+    check_write(in.if_match, in.if_none_match, old ? &*old : nullptr, *in.key);
+
+    storage::Commit write;
+    write.check(bucket.key, bucket.version).check(upload.key, upload.version).erase(upload.key);
+    const std::string prefix = part_prefix(call.scope, *in.upload_id);
+    write.guards.push_back({prefix, storage::prefix_end(prefix), snapshot->stamp()});  // a part that came later would have no owner
+    write.check(key, now ? std::optional(now->version) : std::nullopt);
+    ObjectRecord record = upload.record.object;
+    Digest md5(Digest::Kind::kMd5);
+    std::optional<ChecksumMaker> checksum;
+    if (!record.checksum.algorithm.empty()) checksum.emplace(record.checksum.algorithm);
+    std::size_t next = 0;
+    int before = 0;
+    for (const storage::Entry& entry : stored) {
+      const auto number = static_cast<int>(number_of(entry));
+      const PartRecord part = parse_part(entry.value);
+      write.check(entry.key, entry.version).erase(entry.key);
+      if (next == wanted.size() || wanted[next].part_number.value_or(0) != number) {
+        data.remove_in(write, part.piece.blob);  // uploaded and not named
+        continue;
+      }
+      const model::CompletedPart& claim = wanted[next++];
+      before = number;
+      if (bare(claim.e_tag.value_or("")) != part.etag) { next = 0; break; }
+      if (next < wanted.size() && part.piece.size_bytes < kPartBytesMin) {
+        throw aws::ApiError(kEntityTooSmall, "Your proposed upload is smaller than the minimum allowed size",
+                            {{"PartNumber", number}, {"ETag", part.etag}, {"MinSizeAllowed", kPartBytesMin}, {"ProposedSize", part.piece.size_bytes}});
+      }
+      md5.update(*hex_decode(part.etag));
+      if (checksum) checksum->update(*base64_decode(part.checksum.value));
+      record.size_bytes += part.piece.size_bytes;
+      record.pieces.push_back(part.piece);
+    }
+    if (next != wanted.size()) {
+      throw aws::ApiError(kInvalidPart, "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+                          {{"UploadId", *in.upload_id}, {"PartNumber", before}});
+    }
+    if (in.mpu_object_size && static_cast<std::uint64_t>(*in.mpu_object_size) != record.size_bytes)
+      throw aws::ApiError(kInvalidArgument, "The provided 'x-amz-mp-object-size' header does not match what was computed.");
+    record.etag = fmt::format("{}-{}", hex_encode(md5.finish()), record.pieces.size());
+    if (checksum) record.checksum.value = fmt::format("{}-{}", base64_encode(checksum->finish()), record.pieces.size());
+    record.modified_ms = now_ms();
+    write.put(key, to_json(record));
+    if (old) for (const Piece& piece : old->pieces) data.remove_in(write, piece.blob);
+    if (!co_await commit(std::move(write))) continue;
+    model::CompleteMultipartUploadOutput out;
+    out.location = fmt::format("/{}/{}", *in.bucket, http::percent_encode(*in.key, true));
+    out.bucket = in.bucket;
+    out.key = in.key;
+    out.e_tag = quoted(record.etag);
+    if (checksum) {
+      set_checksum(record.checksum, out);
+      out.checksum_type = "COMPOSITE";
+    }
+    co_return out;
+  }
+  throw to_api_error({storage::StoreErrc::kConflict, {}, {}});
+}
+
+awaitable<model::AbortMultipartUploadOutput> Service::abort_upload(aws::CallContext call, model::AbortMultipartUploadInput in) {
+  refuse_if(in.if_match_initiated_time.has_value(), "x-amz-if-match-initiated-time");
+  storage::BlobStore data = blobs(call.scope);
+  const Bucket bucket = co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
+  for (int attempt = 0; attempt < kAttemptsMax * 10; ++attempt) {
+    const Upload upload = co_await find_upload(call.scope, bucket, *in.key, *in.upload_id);
+    const auto snapshot = store_.snapshot();
+    const auto parts = co_await parts_of(snapshot, call.scope, *in.upload_id);
+    // So many parts in one commit; the upload's own record goes with the last of them.
+    const std::size_t now = std::min(parts.size(), kPartsMax);
+    storage::Commit write;
+    write.check(upload.key, upload.version);
+    for (std::size_t i = 0; i < now; ++i) {
+      write.check(parts[i].key, parts[i].version).erase(parts[i].key);
+      data.remove_in(write, parse_part(parts[i].value).piece.blob);
+    }
+    const bool last = now == parts.size();
+    if (last) {
+      const std::string prefix = part_prefix(call.scope, *in.upload_id);
+      write.erase(upload.key);
+      write.guards.push_back({prefix, storage::prefix_end(prefix), snapshot->stamp()});  // a part that came later would have no owner
+    }
+    if (co_await commit(std::move(write)) && last) co_return model::AbortMultipartUploadOutput{};
+  }
+  throw to_api_error({storage::StoreErrc::kConflict, {}, {}});
+}
+
+awaitable<model::ListPartsOutput> Service::list_parts(aws::CallContext call, model::ListPartsInput in) {
+  refuse_if(in.sse_customer_algorithm || in.sse_customer_key || in.sse_customer_key_md5, "x-amz-server-side-encryption-customer-*");
+  const Bucket bucket = co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
+  co_await find_upload(call.scope, bucket, *in.key, *in.upload_id);
+  if (in.max_parts.value_or(0) < 0) throw aws::ApiError(kInvalidArgument, "Argument max-parts must be an integer between 0 and 2147483647", {{"ArgumentName", "max-parts"}});
+  const int limit = std::min(in.max_parts.value_or(1000), 1000), marker = in.part_number_marker.value_or(0);
+  model::ListPartsOutput out;
+  out.bucket = in.bucket;
+  out.key = in.key;
+  out.upload_id = in.upload_id;
+  out.max_parts = limit;
+  out.part_number_marker = marker;
+  out.storage_class = "STANDARD";
+  out.owner.emplace().id = call.scope.account;
+  out.is_truncated = false;
+  out.parts.emplace();
+  for (const storage::Entry& entry : co_await parts_of(store_.snapshot(), call.scope, *in.upload_id)) {
+    const auto number = static_cast<int>(number_of(entry));
+    if (number <= marker) continue;
+    if (out.parts->size() == static_cast<std::size_t>(limit)) {
+      out.is_truncated = true;
+      break;
+    }
+    const PartRecord record = parse_part(entry.value);
+    model::Part& part = out.parts->emplace_back();
+    part.part_number = number;
+    part.e_tag = quoted(record.etag);
+    part.size = static_cast<std::int64_t>(record.piece.size_bytes);
+    part.last_modified = aws::Timestamp{static_cast<double>(record.modified_ms) / 1000.0};
+    set_checksum(record.checksum, part);
+    out.next_part_number_marker = number;
+  }
+  co_return out;
+}
+
+}  // namespace parvis::s3
