@@ -1,9 +1,11 @@
 """S3 as boto3 and the AWS CLI use it."""
+import concurrent.futures
 import hashlib
 import io
 import os
 import subprocess
 import sys
+import zipfile
 
 import boto3
 import pytest
@@ -195,3 +197,44 @@ def test_survives_kill(request, tmp_path):
         assert client(running).get_object(Bucket="kept", Key="m")["Body"].read() == body
     finally:
         running.stop()
+
+
+def test_function_code_in_a_bucket_made_by_a_template(request, tmp_path):
+    template = tmp_path / "template.yaml"
+    template.write_text("""
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Code:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: code-bucket
+  Policy:
+    Type: AWS::S3::BucketPolicy
+    Properties:
+      Bucket: !Ref Code
+      PolicyDocument: {Statement: [{Effect: Allow, Action: "s3:GetObject", Principal: "*", Resource: !Sub "${Code.Arn}/*"}]}
+""")
+    running = Platform(request.config.getoption("--binary"), tmp_path, str(template), "--sync", "always")
+    try:
+        s3 = client(running)
+        assert "arn:aws:s3:::code-bucket/*" in s3.get_bucket_policy(Bucket="code-bucket")["Policy"]
+        package = io.BytesIO()
+        with zipfile.ZipFile(package, "w") as file:
+            file.writestr("index.js", "exports.handler = async () => 7")
+        s3.put_object(Bucket="code-bucket", Key="code.zip", Body=package.getvalue(), ServerSideEncryption="AES256")
+        functions = boto3.client("lambda", endpoint_url=running.url, region_name="us-east-1", aws_access_key_id="000000000000",
+                                 aws_secret_access_key="x")
+        make = dict(Runtime="nodejs22.x", Role="arn:aws:iam::000000000000:role/r", Handler="index.handler")
+        functions.create_function(FunctionName="f", Code={"S3Bucket": "code-bucket", "S3Key": "code.zip"}, **make)
+        assert functions.invoke(FunctionName="f")["Payload"].read() == b"7"
+        with pytest.raises(ClientError, match="NoSuchKey"):
+            functions.create_function(FunctionName="g", Code={"S3Bucket": "code-bucket", "S3Key": "none"}, **make)
+    finally:
+        running.stop()
+
+
+def test_one_of_many_writers_wins_whole(platform, s3, bucket):
+    bodies = [bytes([i]) * 600_000 for i in range(6)]
+    with concurrent.futures.ThreadPoolExecutor(6) as writers:
+        list(writers.map(lambda body: client(platform).put_object(Bucket=bucket, Key="k", Body=body), bodies))
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() in bodies
