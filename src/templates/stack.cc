@@ -211,8 +211,9 @@ class StackOperation {
     co_return true;
   }
 
-  // Removes what the finished operation left behind. Failures are noted and do not fail the stack.
-  awaitable<> clean_up() {
+  // Removes what the finished operation left behind. A failure is an event and does not fail the stack; false: something stayed.
+  awaitable<bool> clean_up() {
+    bool all = true;
     json::array& cleanup = state_.list("cleanup");
     while (!cleanup.empty()) {
       json::object record = cleanup.back().as_object();
@@ -225,12 +226,13 @@ class StackOperation {
       } else if (record.contains("retain")) {
         event(id, member(record, "physical"), member(record, "type"), "DELETE_SKIPPED");
       } else {
-        co_await try_remove(id, record);
+        all = co_await try_remove(id, record) && all;
       }
       cleanup.pop_back();
       co_await save();
     }
     state_.list("cleanup").clear();
+    co_return all;
   }
 
   awaitable<bool> try_remove(std::string id, json::object record) {
@@ -530,8 +532,9 @@ awaitable<StackExpected<DeployResult>> StackEngine::deploy(Document document, st
     operation.state().list("journal").clear();
     operation.status(fresh ? "CREATE_COMPLETE_CLEANUP_IN_PROGRESS" : "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS");
     co_await operation.save();
-    co_await operation.clean_up();
-    operation.status(fresh ? "CREATE_COMPLETE" : "UPDATE_COMPLETE");
+    // CloudFormation's own words: the update stands, and the events name what stayed.
+    const bool clean = co_await operation.clean_up();
+    operation.status(fresh ? "CREATE_COMPLETE" : "UPDATE_COMPLETE", clean ? "" : "Update successful. One or more resources could not be deleted.");
     co_await operation.save();
     result.stack = to_stack(operation.state());
     result.detached = operation.detached;

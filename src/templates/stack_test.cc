@@ -147,6 +147,22 @@ TEST_F(StackTest, AFailureRollsBackEverything) {
   EXPECT_EQ(run(engine.describe({"000000000000", "us-east-1"}, "demo"))->status, "UPDATE_ROLLBACK_COMPLETE");
 }
 
+TEST_F(StackTest, ARemovalThatFailsInCleanUpDoesNotFailTheUpdate) {
+  ASSERT_TRUE(deploy(kTwo));
+  world.fail = {"remove B"};
+  auto done = deploy("Resources: {A: {Type: Test::Thing, Properties: {Name: a}}}");
+  ASSERT_TRUE(done) << done.error().front().str();
+  const auto stack = run(engine.describe({"000000000000", "us-east-1"}, "demo"));
+  EXPECT_EQ(stack->status, "UPDATE_COMPLETE");
+  EXPECT_EQ(stack->reason, "Update successful. One or more resources could not be deleted.");
+  const auto events = run(engine.events({"000000000000", "us-east-1"}, "demo"));
+  const auto failed = std::find_if(events.begin(), events.end(), [](const StackEvent& event) { return event.status == "DELETE_FAILED"; });
+  ASSERT_NE(failed, events.end());
+  EXPECT_EQ(failed->logical_id, "B");
+  EXPECT_EQ(failed->physical_id, "B-2");
+  EXPECT_EQ(failed->reason, "no room for B");
+}
+
 TEST_F(StackTest, ACutOffOperationLeavesNoOrphanAndMakesNothingTwice) {
   for (const char* at : {"create A", "create B"}) {
     world = World{};
