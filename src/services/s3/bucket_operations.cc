@@ -64,6 +64,8 @@ void Service::bind(aws::Registry& registry) {
   bind(model::CompleteMultipartUpload{}, &Service::complete_upload);
   bind(model::AbortMultipartUpload{}, &Service::abort_upload);
   bind(model::ListParts{}, &Service::list_parts);
+  bind(model::CopyObject{}, &Service::copy_object);
+  bind(model::UploadPartCopy{}, &Service::copy_part);
 }
 
 awaitable<> Service::collect() {

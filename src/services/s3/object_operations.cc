@@ -112,4 +112,7 @@ awaitable<model::DeleteObjectsOutput> Service::delete_objects(aws::CallContext c
   co_return out;
 }
 
+awaitable<model::CopyObjectOutput> Service::copy_object(aws::CallContext, model::CopyObjectInput) { refuse("x-amz-copy-source (CopyObject)"); }
+awaitable<model::UploadPartCopyOutput> Service::copy_part(aws::CallContext, model::UploadPartCopyInput) { refuse("x-amz-copy-source (UploadPartCopy)"); }
+
 }  // namespace parvis::s3

@@ -73,6 +73,11 @@ class Service {  // thread-safe; everything given outlives it
   awaitable<model::AbortMultipartUploadOutput> abort_upload(aws::CallContext call, model::AbortMultipartUploadInput in);
   awaitable<model::ListPartsOutput> list_parts(aws::CallContext call, model::ListPartsInput in);
 
+  // Known so that they are told from PutObject and UploadPart, whose paths they share and which would write nothing over
+  // what is there. Always throw NotImplemented.
+  awaitable<model::CopyObjectOutput> copy_object(aws::CallContext call, model::CopyObjectInput in);
+  awaitable<model::UploadPartCopyOutput> copy_part(aws::CallContext call, model::UploadPartCopyInput in);
+
   storage::Store& store_;
   const Clock& clock_;
   Entropy& entropy_;
