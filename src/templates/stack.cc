@@ -305,7 +305,8 @@ class StackOperation {
 
 namespace {
 
-Lookups lookups_of(StackState& state, std::map<std::string, std::string> exports) {
+// `imported` takes the names of the exports that were asked for.
+Lookups lookups_of(StackState& state, std::map<std::string, std::string> exports, std::set<std::string>& imported) {
   Lookups out;
   out.ref = [&state](const std::string& id) -> std::optional<json::value> {
     const json::value* found = state.part("resources").if_contains(id);
@@ -319,11 +320,26 @@ Lookups lookups_of(StackState& state, std::map<std::string, std::string> exports
     const json::value* value = attributes.if_contains(attribute);
     return value != nullptr ? std::optional(*value) : std::nullopt;
   };
-  out.import = [exports = std::move(exports)](const std::string& name) -> std::optional<std::string> {
+  out.import = [exports = std::move(exports), &imported](const std::string& name) -> std::optional<std::string> {
     auto it = exports.find(name);
+    if (it != exports.end()) imported.insert(name);
     return it == exports.end() ? std::nullopt : std::optional(it->second);
   };
   return out;
+}
+
+// Why `stack` may not end with `outputs`: another stack imports what would vanish or change. Empty: nothing is against it.
+std::string export_in_use(const std::vector<Stack>& all, const Stack& stack, const json::array& outputs) {
+  for (const StackOutput& had : stack.outputs) {
+    if (had.export_name.empty()) continue;
+    const auto kept = std::find_if(outputs.begin(), outputs.end(), [&](const json::value& output) { return member(output.as_object(), "export") == had.export_name; });
+    if (kept != outputs.end() && member(kept->as_object(), "value") == had.value) continue;
+    for (const Stack& other : all) {
+      if (other.name == stack.name || std::find(other.imports.begin(), other.imports.end(), had.export_name) == other.imports.end()) continue;
+      return fmt::format("Export {} cannot be {} as it is in use by {}", had.export_name, kept == outputs.end() ? "deleted" : "updated", other.name);
+    }
+  }
+  return {};
 }
 
 std::string attribute_text(const json::object& resource, std::string_view name) { return member(resource, name); }
@@ -485,11 +501,13 @@ awaitable<StackExpected<DeployResult>> StackEngine::deploy(Document document, st
     auto graph = evaluator->graph();
     if (!graph) co_return std::unexpected(graph.error());
     std::map<std::string, std::string> exports;
-    for (const Stack& other : co_await list(scope)) {
+    const std::vector<Stack> all = co_await list(scope);
+    for (const Stack& other : all) {
       if (other.name == name) continue;
       for (const StackOutput& output : other.outputs) if (!output.export_name.empty()) exports[output.export_name] = output.value;
     }
-    const Lookups lookups = lookups_of(operation.state(), exports);
+    std::set<std::string> imported;
+    const Lookups lookups = lookups_of(operation.state(), exports, imported);
     const json::object before = operation.state().record;
     operation.status(fresh ? "CREATE_IN_PROGRESS" : "UPDATE_IN_PROGRESS");
     co_await operation.save();
@@ -506,6 +524,7 @@ awaitable<StackExpected<DeployResult>> StackEngine::deploy(Document document, st
           const std::string exported = member(output.as_object(), "export");
           if (!exported.empty() && exports.contains(exported)) failures.push_back(document.error("/Outputs", fmt::format("the export '{}' belongs to another stack", exported), "use another name"));
         }
+        if (std::string why = export_in_use(all, to_stack(operation.state()), outputs); !why.empty()) failures.push_back(document.error("/Outputs", why, "remove the import first"));
       } else {
         failures = std::move(made.error());
       }
@@ -522,6 +541,9 @@ awaitable<StackExpected<DeployResult>> StackEngine::deploy(Document document, st
     json::object& record = operation.state().record;
     operation.changed = operation.changed || !before.contains("outputs") || before.at("outputs") != outputs;
     record["outputs"] = std::move(outputs);
+    json::array imports;
+    for (const std::string& import : imported) imports.push_back(json::string(import));
+    record["imports"] = std::move(imports);
     json::object parameters;
     for (const auto& [key, value] : evaluator->parameters()) {
       std::string text = evaluator->no_echo().contains(std::string(key)) ? "****" : scalar_text(value);
@@ -553,6 +575,8 @@ awaitable<StackExpected<bool>> StackEngine::remove(std::string name, aws::CallCo
     StackOperation operation(*this, name, call);
     co_await operation.load();
     if (!operation.exists()) co_return true;
+    const std::string in_use = export_in_use(co_await list(call.scope), to_stack(operation.state()), {});
+    if (!in_use.empty()) co_return std::unexpected(std::vector{plain_error(in_use, "remove the import first")});
     if (operation.state().interrupted()) {
       if (operation.state().only_cleanup_left()) co_await operation.clean_up();
       else if (!co_await operation.roll_back()) {

@@ -43,6 +43,7 @@ struct Stack {
   std::vector<StackResource> resources;
   std::vector<StackResource> detached;  // kept for their data
   std::vector<StackOutput> outputs;
+  std::vector<std::string> imports;  // names of other stacks' exports; those stacks may neither change nor lose them
 };
 
 struct DeployOptions {

@@ -46,6 +46,9 @@ Stack to_stack(const StackState& state) {
       out.outputs.push_back({scalar_text(from.at("key")), scalar_text(from.at("value")), scalar_text(from.at("description")), scalar_text(from.at("export"))});
     }
   }
+  if (const json::value* imports = state.record.if_contains("imports"); imports != nullptr && imports->is_array()) {
+    for (const auto& name : imports->as_array()) out.imports.push_back(scalar_text(name));
+  }
   return out;
 }
 

@@ -16,7 +16,7 @@ std::string event_key(const aws::Scope& scope, std::string_view stack_id, std::u
 std::string event_prefix(const aws::Scope& scope, std::string_view stack_id);
 
 // The record of a stack:
-//   name, id, status, reason, created, updated, events, parameters {…}, outputs [{key, value, description, export}]
+//   name, id, status, reason, created, updated, events, parameters {…}, outputs [{key, value, description, export}], imports [export names]
 //   resources {logical id: {type, physical, properties, attributes, deletion, replacement, status, needs [ids]}}
 //   intent    {action, logical, token, record, properties}: the call that may or may not have happened
 //   journal   [{action, logical, old}]: what the running operation has done, to undo from the end
@@ -40,7 +40,7 @@ struct StackState {
     record.reserve(32);
     for (std::string_view name : {"resources"}) part(name);
     for (std::string_view name : {"journal", "cleanup", "detached"}) list(name);
-    for (std::string_view name : {"intent", "status", "reason", "outputs", "parameters", "updated", "events", "id"}) record.emplace(name, nullptr);
+    for (std::string_view name : {"intent", "status", "reason", "outputs", "imports", "parameters", "updated", "events", "id"}) record.emplace(name, nullptr);
   }
 
  private:

@@ -163,6 +163,22 @@ TEST_F(StackTest, ARemovalThatFailsInCleanUpDoesNotFailTheUpdate) {
   EXPECT_EQ(failed->reason, "no room for B");
 }
 
+TEST_F(StackTest, AnExportInUseIsNeitherChangedNorRemoved) {
+  const auto exporting = [](std::string value) { return "Resources: {A: {Type: Test::Thing, Properties: {Name: a}}}\nOutputs: {O: {Value: " + value + ", Export: {Name: shared}}}"; };
+  ASSERT_TRUE(deploy(exporting("one")));
+  auto importer = parse_document("Resources: {B: {Type: Test::Thing, Properties: {Name: !ImportValue shared}}}", "i.yaml");
+  ASSERT_TRUE(run(engine.deploy(*importer, "importer", {}, call())));
+  auto removed = run(engine.remove("demo", call()));
+  ASSERT_FALSE(removed);
+  EXPECT_THAT(removed.error().front().str(), HasSubstr("Export shared cannot be deleted as it is in use by importer"));
+  auto changed = deploy(exporting("two"));
+  ASSERT_FALSE(changed);
+  EXPECT_THAT(changed.error().front().str(), HasSubstr("Export shared cannot be updated as it is in use by importer"));
+  EXPECT_EQ(world.things.size(), 2u);
+  ASSERT_TRUE(run(engine.remove("importer", call())));
+  EXPECT_TRUE(run(engine.remove("demo", call())));
+}
+
 TEST_F(StackTest, ACutOffOperationLeavesNoOrphanAndMakesNothingTwice) {
   for (const char* at : {"create A", "create B"}) {
     world = World{};
