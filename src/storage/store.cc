@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "storage/tuple.h"
+
 namespace parvis::storage {
 
 Commit& Commit::check(std::string key, std::optional<Version> version) {
@@ -19,6 +21,17 @@ Commit& Commit::put(std::string key, std::string value) {
 Commit& Commit::erase(std::string key) {
   deletes.push_back(std::move(key));
   return *this;
+}
+
+Commit& Commit::put_stamped(std::string prefix, std::string suffix, std::string value) {
+  stamped.push_back({std::move(prefix), std::move(suffix), std::move(value)});
+  return *this;
+}
+
+std::string StampedPut::key(Stamp stamp) const {
+  std::string out = prefix;
+  append_u64(out, stamp);
+  return out + suffix;
 }
 
 std::string_view to_string(StoreErrc code) {
@@ -39,6 +52,7 @@ std::size_t commit_bytes(const Commit& commit) {
   for (const RangeGuard& guard : commit.guards) bytes += guard.begin.size() + guard.end.size();
   for (const Put& put : commit.puts) bytes += put.key.size() + put.value.size();
   for (const std::string& key : commit.deletes) bytes += key.size();
+  for (const StampedPut& put : commit.stamped) bytes += put.prefix.size() + sizeof(Stamp) + put.suffix.size() + put.value.size();
   return bytes;
 }
 
@@ -46,13 +60,17 @@ std::optional<StoreError> check_limits(const Commit& commit) {
   const auto refuse = [](std::string detail, std::string key = {}) {
     return StoreError{StoreErrc::kTooLarge, std::move(detail), std::move(key)};
   };
-  const std::size_t keys = commit.checks.size() + commit.guards.size() + commit.puts.size() + commit.deletes.size();
+  const std::size_t keys = commit.checks.size() + commit.guards.size() + commit.puts.size() + commit.deletes.size() + commit.stamped.size();
   if (keys > kCommitKeysMax) return refuse(fmt::format("a commit of {} keys; the most is {}", keys, kCommitKeysMax));
   const std::size_t bytes = commit_bytes(commit);
   if (bytes > kCommitBytesMax) return refuse(fmt::format("a commit of {} bytes; the most is {}", bytes, kCommitBytesMax));
   const auto key_ok = [](const std::string& key) { return !key.empty() && key.size() <= kKeyBytesMax; };
   for (const Put& put : commit.puts) {
     if (!key_ok(put.key)) return refuse(fmt::format("a key of {} bytes; 1 to {} are possible", put.key.size(), kKeyBytesMax));
+  }
+  for (const StampedPut& put : commit.stamped) {
+    const std::size_t size = put.prefix.size() + sizeof(Stamp) + put.suffix.size();
+    if (size > kKeyBytesMax) return refuse(fmt::format("a key of {} bytes; 1 to {} are possible", size, kKeyBytesMax));
   }
   for (const std::string& key : commit.deletes) {
     if (!key_ok(key)) return refuse(fmt::format("a key of {} bytes; 1 to {} are possible", key.size(), kKeyBytesMax));

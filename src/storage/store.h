@@ -18,7 +18,7 @@
 namespace parvis::storage {
 
 inline constexpr std::size_t kCommitBytesMax = 32u << 20;
-inline constexpr std::size_t kCommitKeysMax = 5000;  // checks, guards, puts and deletes together
+inline constexpr std::size_t kCommitKeysMax = 5000;  // checks, guards, puts, stamped puts and deletes together
 // A key is 1 to kKeyBytesMax bytes; a commit that names another is refused with kTooLarge.
 inline constexpr std::size_t kKeyBytesMax = 16u << 10;
 
@@ -51,17 +51,26 @@ struct RangeGuard {
 struct Put {
   std::string key, value;
 };
+// A put whose key carries the commit's own stamp: prefix, 8 bytes big endian, suffix. A log in commit order costs no
+// read and no contention this way. No reader may take what lies above stable_stamp(): earlier stamps can still appear.
+struct StampedPut {
+  std::string prefix, suffix, value;
+  std::string key(Stamp stamp) const;
+};
 
-// Puts are applied before deletes, each in order. A commit that writes nothing validates its checks and guards.
+// Puts are applied before deletes, each in order; stamped puts are keys of their own. A commit that writes nothing validates its checks and guards.
 struct Commit {
   std::vector<Check> checks;
   std::vector<RangeGuard> guards;
   std::vector<Put> puts;
   std::vector<std::string> deletes;
+  std::vector<StampedPut> stamped;
 
+  bool writes() const { return !puts.empty() || !deletes.empty() || !stamped.empty(); }
   Commit& check(std::string key, std::optional<Version> version);
   Commit& put(std::string key, std::string value);
   Commit& erase(std::string key);
+  Commit& put_stamped(std::string prefix, std::string suffix, std::string value);
 };
 
 enum class StoreErrc {

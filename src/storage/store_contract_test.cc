@@ -283,6 +283,42 @@ TEST_P(StoreContract, NothingAppearsBelowTheStableStamp) {
   EXPECT_EQ(seen.size(), 200u);
 }
 
+awaitable<void> append_stamped(Store& store, int writer, int count) {
+  for (int i = 0; i < count; ++i) {
+    const auto result = co_await store.commit(Commit().put_stamped("s/", fmt::format("/{}/{}", writer, i), "v"));
+    EXPECT_TRUE(result);
+  }
+}
+
+// Reads on from the last key, as a follower of a log does: an entry that appears before it would be missed.
+awaitable<void> follow_stamped(Store& store, std::vector<Entry>& seen, std::size_t want) {
+  std::string next = "s/";
+  while (seen.size() < want) {
+    const Stamp stable = store.stable_stamp();
+    ScanPage page = co_await store.snapshot()->scan({.begin = next, .end = "s0", .limit = 7});
+    for (Entry& entry : page.entries) {
+      if (entry.version > stable) break;
+      next = entry.key + '\0';
+      seen.push_back(std::move(entry));
+    }
+    co_await asio::post(co_await asio::this_coro::executor, use_awaitable);
+  }
+}
+
+// Property: a log of stamped keys, read below the stable stamp, shows each entry once, in the order of the commits.
+TEST_P(StoreContract, StampedKeysAreALogInCommitOrder) {
+  asio::io_context context;
+  std::vector<Entry> seen;
+  for (int writer = 0; writer < 4; ++writer) asio::co_spawn(context, append_stamped(*store_, writer, 50), asio::detached);
+  asio::co_spawn(context, follow_stamped(*store_, seen, 200), [](std::exception_ptr error) { EXPECT_FALSE(error); });
+  context.run_for(std::chrono::seconds(60));
+  ASSERT_EQ(seen.size(), 200u);
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    EXPECT_TRUE(seen[i].key.starts_with(StampedPut{"s/", "/", ""}.key(seen[i].version)));
+    if (i > 0) EXPECT_LT(seen[i - 1].version, seen[i].version);
+  }
+}
+
 awaitable<void> commit_and_note_thread(Store& store, std::thread::id& resumed_on) {
   const auto result = co_await store.commit(Commit().put("k", "v"));
   EXPECT_TRUE(result);

@@ -60,7 +60,7 @@ class CommitQueue {  // thread-safe
     std::vector<PendingCommit> taken;
     for (std::size_t keys = 0; !waiting_.empty() && keys < keys_max;) {
       PendingCommit& next = waiting_.front();
-      keys += 1 + next.commit.puts.size() + next.commit.deletes.size();
+      keys += 1 + next.commit.puts.size() + next.commit.deletes.size() + next.commit.stamped.size();
       bytes_ -= next.size_bytes;
       taken.push_back(std::move(next));
       waiting_.pop_front();

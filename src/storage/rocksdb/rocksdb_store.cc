@@ -189,7 +189,7 @@ class RocksDbStore final : public Store {
         return std::unexpected(StoreError{StoreErrc::kConflict, "a key of the guarded range was written", *key});
       }
     }
-    if (commit.puts.empty() && commit.deletes.empty()) return last_;
+    if (!commit.writes()) return last_;
     const Stamp stamp = ++last_;
     std::string version;
     append_u64(version, stamp);
@@ -202,6 +202,13 @@ class RocksDbStore final : public Store {
     for (const std::string& key : commit.deletes) {
       writes.Delete(key);
       recent_.record(key, stamp, false);
+    }
+    for (const StampedPut& put : commit.stamped) {
+      const std::string name = put.key(stamp);
+      const rocksdb::Slice key(name);
+      const rocksdb::Slice value[] = {version, put.value};
+      writes.Put(rocksdb::SliceParts(&key, 1), rocksdb::SliceParts(value, 2));
+      recent_.record(name, stamp, true);
     }
     return stamp;
   }

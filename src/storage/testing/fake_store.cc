@@ -67,6 +67,7 @@ Stamp FakeStore::State::apply(const Commit& commit, Stamp stamp) {
   ++applied;
   for (const Put& put : commit.puts) keys[put.key].push_back({applied, stamp, put.value});
   for (const std::string& key : commit.deletes) keys[key].push_back({applied, stamp, std::nullopt});
+  for (const StampedPut& put : commit.stamped) keys[put.key(stamp)].push_back({applied, stamp, put.value});
   return stamp;
 }
 
@@ -145,7 +146,7 @@ std::shared_ptr<Snapshot> FakeStore::snapshot() {
 awaitable<std::expected<Stamp, StoreError>> FakeStore::commit(Commit commit) {
   if (auto error = check_limits(commit)) co_return std::unexpected(std::move(*error));
   const std::shared_ptr<State> state = state_;
-  const bool writes = !commit.puts.empty() || !commit.deletes.empty();
+  const bool writes = commit.writes();
   bool unknown = false, lost = false;
   Stamp stamp = 0;
   std::chrono::microseconds before{0}, after{0};
