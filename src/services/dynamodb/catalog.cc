@@ -3,7 +3,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
 
+#include "services/dynamodb/change_stream.h"
 #include "services/dynamodb/errors.h"
+#include "services/dynamodb/expiry.h"
 #include "services/dynamodb/keyspace.h"
 
 namespace parvis::dynamodb {
@@ -65,7 +67,7 @@ awaitable<Table> Catalog::find(std::shared_ptr<storage::Snapshot> snapshot, aws:
   co_return std::move(*table);
 }
 
-awaitable<Table> Catalog::create(TableRecord record) {
+awaitable<Table> Catalog::create(TableRecord record, std::string stream_view) {
   record.id = entropy_.token(20);
   for (IndexRecord& index : record.indexes) index.id = entropy_.token(8);
   record.created_ms = clock_.wall().time_since_epoch().count();
@@ -76,6 +78,7 @@ awaitable<Table> Catalog::create(TableRecord record) {
     if (existing && (*existing)->id == record.id) co_return *existing;  // an earlier attempt arrived
     if (existing) throw aws::ApiError(kResourceInUse, "Table already exists: " + record.name);
     storage::Commit commit;
+    if (!stream_view.empty()) open_stream(record, entropy_.token(20), stream_view, clock_.due().time_since_epoch().count(), commit);
     commit.check(key, std::nullopt).put(key, record.to_json());
     const auto done = co_await store_.commit(std::move(commit));
     if (done) co_return Table{std::make_shared<const TableRecord>(record), *done};
@@ -115,29 +118,37 @@ awaitable<Table> Catalog::modify(aws::Scope scope, std::string name, std::functi
                                    });
 }
 
+awaitable<Table> Catalog::modify_with(aws::Scope scope, std::string name,
+                                      std::function<void(TableRecord&, storage::Commit&)> change) {
+  co_return co_await commit_change(std::move(scope), std::move(name),
+                                   [change = std::move(change)](TableRecord& record, storage::Commit& commit) {
+                                     change(record, commit);
+                                     return true;
+                                   });
+}
+
 awaitable<Table> Catalog::remove(aws::Scope scope, std::string name) {
-  co_return co_await commit_change(std::move(scope), std::move(name), [](TableRecord& record, storage::Commit& commit) {
+  co_return co_await commit_change(std::move(scope), std::move(name), [this](TableRecord& record, storage::Commit& commit) {
     if (record.deletion_protection) {
       throw_validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion "
                        "protection first.");
     }
     commit.put(purge_key(record.id + "-i"), items_prefix(record.scope, record.id));
     commit.put(purge_key(record.id + "-x"), indexes_prefix(record.scope, record.id));
+    commit.put(purge_key(record.id + "-n"), statistics_key(record.scope, record.id));
+    if (!record.ttl_id.empty()) end_expiry(record, commit);
+    // The stream stays readable for a day.
+    if (record.stream && record.stream->enabled) close_stream(record, clock_.due().time_since_epoch().count(), commit);
+    statistics_.forget(record.id);
     return false;
   });
 }
 
-awaitable<Table> Catalog::remove_index(aws::Scope scope, std::string name, std::string index_name) {
-  co_return co_await commit_change(
-      std::move(scope), std::move(name), [index_name](TableRecord& record, storage::Commit& commit) {
-        const IndexRecord* index = record.index(index_name);
-        if (!index || !index->global) {
-          throw aws::ApiError(kResourceNotFound, "Requested resource not found");
-        }
-        commit.put(purge_key(record.id + "-" + index->id), index_prefix(record.scope, record.id, index->id));
-        std::erase_if(record.indexes, [&](const IndexRecord& each) { return each.name == index_name; });
-        return true;
-      });
+void remove_index(TableRecord& table, std::string_view index_name, storage::Commit& commit) {
+  const IndexRecord* index = table.index(index_name);
+  if (!index || !index->global) throw aws::ApiError(kResourceNotFound, "Requested resource not found");
+  commit.put(purge_key(table.id + "-" + index->id), index_prefix(table.scope, table.id, index->id));
+  std::erase_if(table.indexes, [&](const IndexRecord& each) { return each.name == index_name; });
 }
 
 awaitable<std::vector<std::string>> Catalog::list(aws::Scope scope, std::string after, std::size_t limit, bool& more) {

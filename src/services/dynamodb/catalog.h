@@ -11,6 +11,7 @@
 
 #include "core/clock.h"
 #include "core/entropy.h"
+#include "services/dynamodb/statistics.h"
 #include "services/dynamodb/table.h"
 #include "storage/store.h"
 
@@ -25,23 +26,25 @@ class Catalog {  // thread-safe; store, clock and entropy outlive it
   // Throws ResourceNotFoundException, "Requested resource not found".
   awaitable<Table> find(std::shared_ptr<storage::Snapshot> snapshot, aws::Scope scope, std::string name);
   awaitable<std::optional<Table>> find_if(std::shared_ptr<storage::Snapshot> snapshot, aws::Scope scope, std::string name);
-  // Takes ids and the creation time from the clock and entropy. Throws ResourceInUseException.
-  awaitable<Table> create(TableRecord record);
+  // Takes ids and the creation time from the clock and entropy; `stream_view` opens a stream unless it is empty. Throws
+  // ResourceInUseException.
+  awaitable<Table> create(TableRecord record, std::string stream_view = {});
   // `change` may be called several times, each time with the newest record; what it throws ends the call.
   awaitable<Table> modify(aws::Scope scope, std::string name, std::function<void(TableRecord&)> change);
+  // The same, with what else the commit writes.
+  awaitable<Table> modify_with(aws::Scope scope, std::string name, std::function<void(TableRecord&, storage::Commit&)> change);
   // Throws ResourceNotFoundException; ValidationException when the table is protected. Leaves the purge to run_purges().
   awaitable<Table> remove(aws::Scope scope, std::string name);
   // Names in order, after `after`; one more than `limit` is never returned. `more` says whether there are others.
   awaitable<std::vector<std::string>> list(aws::Scope scope, std::string after, std::size_t limit, bool& more);
 
-  // Removes an index and leaves its entries to run_purges(). Throws as modify().
-  awaitable<Table> remove_index(aws::Scope scope, std::string name, std::string index_name);
   // Deletes what removed tables and indexes left. Returns when nothing is left, `stop` is set or the store fails.
   awaitable<> run_purges(std::shared_ptr<std::atomic<bool>> stop);
 
   storage::Store& store() { return store_; }
   const Clock& clock() const { return clock_; }
   Entropy& entropy() { return entropy_; }
+  Statistics& statistics() { return statistics_; }
 
  private:
   awaitable<Table> commit_change(aws::Scope scope, std::string name,
@@ -52,9 +55,13 @@ class Catalog {  // thread-safe; store, clock and entropy outlive it
   storage::Store& store_;
   const Clock& clock_;
   Entropy& entropy_;
+  Statistics statistics_{store_};
   std::mutex mutex_;
   std::unordered_map<std::string, Table> cache_;  // used only at the version that was read
 };
+
+// Takes a global index out of the record and leaves its entries to run_purges(). Throws ResourceNotFoundException.
+void remove_index(TableRecord& table, std::string_view index_name, storage::Commit& commit);
 
 // Waits before attempt `attempt` of something that met a conflict; a few milliseconds at most.
 awaitable<> back_off(int attempt, Entropy& entropy);

@@ -20,6 +20,8 @@ inline constexpr aws::ErrorSpec kItemCollectionSizeLimit{"ItemCollectionSizeLimi
                                                          aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kLimitExceeded{"LimitExceededException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kThrottling{"ThrottlingException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kTrimmedDataAccess{"TrimmedDataAccessException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kExpiredIterator{"ExpiredIteratorException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kInternal{"InternalServerError", 500, aws::Fault::kServer};
 
 [[noreturn]] void throw_validation(std::string message);

@@ -1,7 +1,9 @@
 // What a write makes of an item, and the commit that carries it: pure functions.
 #include <algorithm>
 
+#include "services/dynamodb/change_stream.h"
 #include "services/dynamodb/errors.h"
+#include "services/dynamodb/expiry.h"
 #include "services/dynamodb/item_store.h"
 #include "services/dynamodb/keyspace.h"
 
@@ -31,6 +33,10 @@ void add_index_changes(const TableRecord& table, const IndexRecord& index, std::
   if (result.new_item && (new_key = index_key(table, index, *result.new_item))) {
     new_entry = index_projection(table, index, *result.new_item);
   }
+  const auto size = [](const auto& key, const Item& entry) {
+    return key ? static_cast<std::int64_t>(item_size_bytes(entry)) : 0;
+  };
+  result.counts.push_back({index.id, {(new_key ? 1 : 0) - (old_key ? 1 : 0), size(new_key, new_entry) - size(old_key, old_entry)}});
   double& units = result.index_units[index.name];
   const bool moved = old_key != new_key;
   if (old_key && moved) {
@@ -70,14 +76,18 @@ std::optional<Planned> plan_write(const TableRecord& table, const ItemWrite& wri
   return Planned{std::move(updated)};
 }
 
-void add_changes(const TableRecord& table, std::uint64_t write_id, ItemWriteResult& result, const std::string& key,
+void add_changes(const TableRecord& table, const WriteMark& mark, ItemWriteResult& result, const std::string& key,
                  storage::Commit& commit) {
   const std::size_t old_size = result.old_item ? item_size_bytes(*result.old_item) : 0;
   const std::size_t new_size = result.new_item ? item_size_bytes(*result.new_item) : 0;
   result.base_size_bytes = std::max(old_size, new_size);
-  if (result.new_item) commit.put(key, encode_stored(write_id, *result.new_item));
+  if (result.new_item) commit.put(key, encode_stored(mark.write_id, *result.new_item));
   else if (result.old_item) commit.erase(key);
-  for (const IndexRecord& index : table.indexes) add_index_changes(table, index, write_id, result, commit);
+  for (const IndexRecord& index : table.indexes) add_index_changes(table, index, mark.write_id, result, commit);
+  result.counts.push_back({"", {(result.new_item ? 1 : 0) - (result.old_item ? 1 : 0),
+                                static_cast<std::int64_t>(new_size) - static_cast<std::int64_t>(old_size)}});
+  add_expiry_change(result, key, commit);
+  add_change(result, mark.now_ms, mark.expired, commit);
 }
 
 }  // namespace parvis::dynamodb

@@ -74,13 +74,18 @@ awaitable<ItemWriteResult> ItemStore::write(aws::Scope scope, ItemWrite write) {
     storage::Commit commit;
     commit.check(key, value ? std::optional(value->version) : std::nullopt);
     commit.check(table_key(scope, write.table_name), result.table.version);
-    add_changes(*result.table, write_id, result, key, commit);
-    if (commit.puts.empty() && commit.deletes.empty()) co_return result;  // a delete of nothing
+    const WriteMark mark{write_id, catalog_.clock().due().time_since_epoch().count(), false};
+    add_changes(*result.table, mark, result, key, commit);
+    if (!commit.writes()) co_return result;  // a delete of nothing
     const auto done = co_await catalog_.store().commit(std::move(commit));
-    if (done) co_return result;
+    if (done) {
+      catalog_.statistics().apply(result.table->id, result.counts, *done);
+      co_return result;
+    }
     last_error = done.error();
     if (last_error.code == storage::StoreErrc::kUnknownOutcome) {
       unknown = true;
+      catalog_.statistics().forget(result.table->id);
       last = std::move(result);
       last_version = value ? std::optional(value->version) : std::nullopt;
     } else if (last_error.code != storage::StoreErrc::kConflict) {
@@ -127,11 +132,14 @@ awaitable<> ItemStore::backfill(aws::Scope scope, std::string table_name, std::s
     cursor = page.entries.back().key + '\0';
   }
   if (*stop) co_return;
-  co_await catalog_.modify(scope, table_name, [index_id](TableRecord& record) {
+  std::string table_id;
+  co_await catalog_.modify(scope, table_name, [index_id, &table_id](TableRecord& record) {
+    table_id = record.id;
     for (IndexRecord& each : record.indexes) {
       if (each.id == index_id) each.backfilling = false;
     }
   });
+  catalog_.statistics().forget(table_id);
 }
 
 }  // namespace parvis::dynamodb

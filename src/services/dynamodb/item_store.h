@@ -33,6 +33,7 @@ struct ItemWriteResult {
   std::optional<Item> old_item, new_item;
   std::size_t base_size_bytes = 0;  // the larger of old and new
   std::map<std::string, double> index_units;  // write capacity per index that changed
+  std::vector<CountChange> counts;            // of the table and its indexes
 };
 
 struct ItemRead {
@@ -75,8 +76,14 @@ struct Planned {
   std::optional<Item> new_item;
 };
 std::optional<Planned> plan_write(const TableRecord& table, const ItemWrite& write, const std::optional<Item>& old_item);
-// Adds the item's and its index entries' changes to `commit`; capacities of indexes go to `result`.
-void add_changes(const TableRecord& table, std::uint64_t write_id, ItemWriteResult& result, const std::string& key,
+struct WriteMark {
+  std::uint64_t write_id = 0;
+  std::int64_t now_ms = 0;
+  bool expired = false;  // time to live deletes the item
+};
+// Adds to `commit` what changes: the item, its index entries, its expiry entry and the stream's record. Capacities of
+// indexes and counts go to `result`.
+void add_changes(const TableRecord& table, const WriteMark& mark, ItemWriteResult& result, const std::string& key,
                  storage::Commit& commit);
 
 }  // namespace parvis::dynamodb

@@ -35,6 +35,47 @@ std::string token_expiry_key(const aws::Scope& scope, std::int64_t expiry_ms, st
 std::string purges_prefix() { return begin({}, "p").take(); }
 std::string purge_key(std::string_view id) { return begin({}, "p").string(id).take(); }
 
+std::string streams_prefix(const aws::Scope& scope) { return begin(scope, "c").take(); }
+std::string streams_prefix(const aws::Scope& scope, std::string_view table_name) {
+  return begin(scope, "c").string(table_name).take();
+}
+std::string stream_key(const aws::Scope& scope, std::string_view table_name, std::string_view label) {
+  return begin(scope, "c").string(table_name).string(label).take();
+}
+std::string stream_end_key(const aws::Scope& scope, std::string_view id) { return begin(scope, "f").string(id).take(); }
+std::string stream_horizon_key(const aws::Scope& scope, std::string_view id) { return begin(scope, "h").string(id).take(); }
+std::string changes_prefix(const aws::Scope& scope, std::string_view id) {
+  return begin(scope, "s").string(id).raw("\x05").take();  // the tag of a u64
+}
+std::string expiries_prefix(const aws::Scope& scope, std::string_view table_id, std::string_view ttl_id) {
+  return begin(scope, "u").string(table_id).string(ttl_id).take();
+}
+std::string expiry_key(std::string prefix, std::int64_t due_s, std::string_view item_suffix) {
+  return storage::TupleWriter(std::move(prefix)).i64(due_s).raw(item_suffix).take();
+}
+std::string statistics_key(const aws::Scope& scope, std::string_view table_id) {
+  return begin(scope, "n").string(table_id).take();
+}
+std::string tasks_prefix(std::string_view kind) { return begin({}, "m").string(kind).take(); }
+std::string task_key(std::string_view kind, std::string_view id) { return begin({}, "m").string(kind).string(id).take(); }
+
+std::optional<aws::Scope> scope_of(std::string_view key) {
+  storage::TupleReader reader(key);
+  auto account = reader.string(), region = reader.string();
+  if (!account || !region) return std::nullopt;
+  return aws::Scope{std::move(*account), std::move(*region)};
+}
+
+std::optional<std::string> table_name_of(std::string_view key) {
+  storage::TupleReader reader(key);
+  for (int i = 0; i < 4; ++i) {
+    if (!reader.string()) return std::nullopt;
+  }
+  auto name = reader.string();
+  if (!name) return std::nullopt;
+  return std::move(*name);
+}
+
 void append_key_value(const AttributeValue& value, std::string& out) {
   storage::TupleWriter writer(std::move(out));
   if (const auto* text = value.as<std::string>()) writer.string(*text);

@@ -5,12 +5,19 @@
 //   (account, region, "dynamodb", "x", table id, index id, hash(ipk), ipk, isk, pk, sk)   projected stored item
 //   (account, region, "dynamodb", "k", client token)                                transaction token record, JSON
 //   (account, region, "dynamodb", "e", expiry in ms, client token)                  "", finds expired tokens
+//   (account, region, "dynamodb", "c", table name, stream label)                    stream record, JSON
+//   (account, region, "dynamodb", "f", stream id)                                   when the stream was closed, ms
+//   (account, region, "dynamodb", "h", stream id)                                   sequence number trimmed last
+//   (account, region, "dynamodb", "s", stream id, stamp, index)                     change, see change_codec.h
+//   (account, region, "dynamodb", "u", table id, ttl id, due in s, rest of the item's key)   "", finds items to expire
+//   (account, region, "dynamodb", "n", table id)                                    last known counts, JSON
+//   ("", "", "dynamodb", "m", kind, id)                                             key of the record that is looked after
 //   ("", "", "dynamodb", "p", id)                                                   key prefix that a purge deletes
 //
 // Table and index ids are random and never used again. hash is 8 bytes; sk and isk stand only where the schema has them;
 // key values are encoded by append_key_value. A stored item is: 0x01, 8 bytes of the write that made it, encode_item().
 // Invariants: an index entry exists exactly when its item has the index's key attributes (back-fill apart), and changes in
-// the item's own commit. Every item commit checks the table record, so none lands in a deleted table.
+// the item's own commit; so do its change and its expiry entry. Every item commit checks the table record, so none lands in a deleted table.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +38,25 @@ std::string index_prefix(const aws::Scope& scope, std::string_view table_id, std
 std::string token_key(const aws::Scope& scope, std::string_view token);
 std::string token_expiry_key(const aws::Scope& scope, std::int64_t expiry_ms, std::string_view token);
 std::string token_expiries_prefix(const aws::Scope& scope);
+// All streams, or those of one table.
+std::string streams_prefix(const aws::Scope& scope);
+std::string streams_prefix(const aws::Scope& scope, std::string_view table_name);
+std::string stream_key(const aws::Scope& scope, std::string_view table_name, std::string_view label);
+std::string stream_end_key(const aws::Scope& scope, std::string_view stream_id);
+std::string stream_horizon_key(const aws::Scope& scope, std::string_view stream_id);
+// Ends where the commit's stamp begins (storage::StampedPut).
+std::string changes_prefix(const aws::Scope& scope, std::string_view stream_id);
+std::string expiries_prefix(const aws::Scope& scope, std::string_view table_id, std::string_view ttl_id);
+std::string expiry_key(std::string expiries_prefix, std::int64_t due_s, std::string_view item_suffix);
+std::string statistics_key(const aws::Scope& scope, std::string_view table_id);
+// What the background work looks after, over all accounts: one entry per stream and per table with time to live.
+inline constexpr std::string_view kStreamTask = "stream", kExpiryTask = "ttl";
+std::string tasks_prefix(std::string_view kind);
+std::string task_key(std::string_view kind, std::string_view id);
+// Account and Region of a key, nullopt for damaged bytes.
+std::optional<aws::Scope> scope_of(std::string_view key);
+// The table's name in a table_key().
+std::optional<std::string> table_name_of(std::string_view table_key);
 std::string purge_key(std::string_view id);
 std::string purges_prefix();
 

@@ -10,20 +10,24 @@
 #include "models/dynamodb.h"
 #include "services/dynamodb/item_store.h"
 #include "services/dynamodb/query.h"
+#include "services/dynamodb/stream_operations.h"
 
 namespace parvis::dynamodb {
 
 namespace model = aws::model::dynamodb;
 
-// Owns the background work (purges of deleted tables, filling of new indexes).
+// Owns the background work: purges of deleted tables, filling of new indexes, expiry of items, trimming of streams.
 class Service {  // thread-safe; store, clock, entropy outlive it, and it outlives every call in flight
  public:
   Service(storage::Store& store, const Clock& clock, Entropy& entropy);
   void register_operations(aws::Registry& registry);
-  // Takes up purges that the last run left. Call once after start.
+  // Starts the background work, which takes up what the last run left. Call once after start.
   awaitable<> resume();
-  // Ends the background work; returns when it has ended.
+  // Ends the background work; returns when it has ended and the counts are stored.
   awaitable<> stop();
+  // Deletes the items that are due now; the background work does it every second.
+  awaitable<> expire_items();
+  StreamOperations& streams() { return stream_operations_; }
 
   awaitable<model::GetItemOutput> get_item(aws::CallContext call, model::GetItemInput in);
   awaitable<model::PutItemOutput> put_item(aws::CallContext call, model::PutItemInput in);
@@ -60,12 +64,14 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
     });
   }
   void run_in_background(asio::any_io_executor executor, awaitable<> work);
+  awaitable<> maintain();
   void fill_indexes(asio::any_io_executor executor, const Table& table);
   awaitable<> fill_index(aws::Scope scope, std::string table_name, std::string index_id);
   awaitable<model::TableDescription> describe(Table table, std::string status);
 
   Catalog catalog_;
   ItemStore items_;
+  StreamOperations stream_operations_{catalog_};
   std::shared_ptr<std::atomic<bool>> stopping_ = std::make_shared<std::atomic<bool>>(false);
   std::atomic<int> running_{0};
   std::mutex mutex_;

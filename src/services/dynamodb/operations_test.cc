@@ -53,7 +53,7 @@ class Operations : public testing::Test {
 TEST_F(Operations, EveryListedOperationHasAHandler) {
   aws::Registry registry;
   service.register_operations(registry);
-  EXPECT_EQ(std::distance(registry.begin(), registry.end()), 23);
+  EXPECT_EQ(std::distance(registry.begin(), registry.end()), 27);
 }
 
 TEST_F(Operations, PutUpdateGetDelete) {
@@ -130,10 +130,9 @@ TEST_F(Operations, TablesAreListedAndDeleted) {
 }
 
 TEST_F(Operations, WhatIsMissingIsRefusedByName) {
-  model::CreateTableInput in = table_input("streamed");
-  in.stream_specification.emplace();
-  in.stream_specification->stream_enabled = true;
-  expect_error([&] { return service.create_table(context(), in); }, "ValidationException", "StreamSpecification");
+  model::CreateTableInput in = table_input("policed");
+  in.resource_policy = "{}";
+  expect_error([&] { return service.create_table(context(), in); }, "ValidationException", "ResourcePolicy");
   model::PutItemInput put;
   put.table_name = "music";
   put.expected.emplace();

@@ -87,4 +87,11 @@ std::optional<Projection> projection_of(const std::optional<std::string>& expres
   return paths;
 }
 
+awaitable<Table> find_named(Catalog& catalog, aws::Scope scope, std::string name) {
+  const std::shared_ptr<storage::Snapshot> snapshot = catalog.store().snapshot();
+  std::optional<Table> table = co_await catalog.find_if(snapshot, std::move(scope), name);
+  if (!table) throw aws::ApiError(kResourceNotFound, "Requested resource not found: Table: " + name + " not found");
+  co_return std::move(*table);
+}
+
 }  // namespace parvis::dynamodb

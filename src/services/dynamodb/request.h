@@ -12,6 +12,8 @@ std::string table_name(const aws::Scope& scope, const std::optional<std::string>
 // Refuses a member that is not implemented, by name.
 template <class T>
 void refuse(const std::optional<T>& member, std::string_view name, std::string_view instead);
+// Throws ResourceNotFoundException with the table's name, as operations on tables word it.
+awaitable<Table> find_named(Catalog& catalog, aws::Scope scope, std::string name);
 void refuse_collection_metrics(const std::optional<std::string>& value);
 
 inline constexpr std::string_view kUseExpressions =

@@ -71,13 +71,15 @@ constexpr PropertyRule kRules[] = {
     {"PointInTimeRecoverySpecification", Handling::kWarned, Change::kInPlace, "not applied: use `parvis backup`"},
     {"PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled", Handling::kWarned, Change::kInPlace, "not applied"},
     {"PointInTimeRecoverySpecification.RecoveryPeriodInDays", Handling::kWarned, Change::kInPlace, "not applied"},
-    {"TimeToLiveSpecification", Handling::kWarned, Change::kInPlace, "not applied: items do not expire yet"},
-    {"TimeToLiveSpecification.AttributeName", Handling::kWarned, Change::kInPlace, "not applied"},
-    {"TimeToLiveSpecification.Enabled", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"TimeToLiveSpecification"},
+    {"TimeToLiveSpecification.AttributeName"},
+    {"TimeToLiveSpecification.Enabled"},
     {"ContributorInsightsSpecification", Handling::kWarned, Change::kInPlace, "not applied: there are no insights yet"},
     {"ContributorInsightsSpecification.Enabled", Handling::kWarned, Change::kInPlace, "not applied"},
     {"ContributorInsightsSpecification.Mode", Handling::kWarned, Change::kInPlace, "not applied"},
-    {"StreamSpecification", Handling::kRefused, Change::kInPlace, "streams are not implemented yet"},
+    {"StreamSpecification"},
+    {"StreamSpecification.StreamViewType"},
+    {"StreamSpecification.ResourcePolicy", Handling::kRefused, Change::kInPlace, "resource policies are not implemented"},
     {"KinesisStreamSpecification", Handling::kRefused, Change::kInPlace, "Kinesis is not implemented"},
     {"ImportSourceSpecification", Handling::kRefused, Change::kReplaces, "import from S3 is not implemented"},
     {"ResourcePolicy", Handling::kRefused, Change::kInPlace, "resource policies are not implemented"},
@@ -132,6 +134,24 @@ void copy_settings(const json::object& properties, json::object& input) {
   }
 }
 
+// The view type of the stream that the template wants, "" for none.
+std::string stream_view_of(const json::object& properties) {
+  const json::value* wanted = properties.if_contains("StreamSpecification");
+  return wanted ? json::value_to<std::string>(wanted->at("StreamViewType")) : std::string();
+}
+json::object stream_input(const std::string& view) {
+  return view.empty() ? json::object{{"StreamEnabled", false}} : json::object{{"StreamEnabled", true}, {"StreamViewType", view}};
+}
+
+// The attribute that the template wants items to expire by, "" for none.
+std::string expiry_attribute_of(const json::object& properties) {
+  const json::value* wanted = properties.if_contains("TimeToLiveSpecification");
+  if (!wanted || !as_bool(wanted->at("Enabled")).as_bool()) return {};
+  const json::value* name = wanted->as_object().if_contains("AttributeName");
+  if (!name) throw_validation("TimeToLiveSpecification.AttributeName is required when Enabled is true");
+  return json::value_to<std::string>(*name);
+}
+
 std::map<std::string, json::value> indexes_by_name(const json::object& properties) {
   std::map<std::string, json::value> out;
   const json::value* indexes = properties.if_contains("GlobalSecondaryIndexes");
@@ -160,6 +180,7 @@ class TableResource : public aws::ResourceType {
       for (const json::value& each : global->as_array()) indexes.push_back(index(each));
       input["GlobalSecondaryIndexes"] = std::move(indexes);
     }
+    if (const std::string view = stream_view_of(properties); !view.empty()) input["StreamSpecification"] = stream_input(view);
     std::exception_ptr exists;
     try {
       co_await call(request, "CreateTable", std::move(input));
@@ -169,6 +190,7 @@ class TableResource : public aws::ResourceType {
     }
     const json::value description = co_await describe(request, table);
     if (exists && !co_await is_own(request, description)) std::rethrow_exception(exists);
+    co_await update_expiry(request, table);
     co_return result(table, description);
   }
 
@@ -185,6 +207,8 @@ class TableResource : public aws::ResourceType {
     if (removed("TableClass")) input["TableClass"] = "STANDARD";
     co_await call(request, "UpdateTable", std::move(input));
     co_await update_indexes(request, table);
+    co_await update_stream(request, table);
+    co_await update_expiry(request, table);
     const json::value description = co_await describe(request, table);
     co_await update_tags(request, description);
     co_return result(table, description);
@@ -216,7 +240,35 @@ class TableResource : public aws::ResourceType {
     co_return matches == 2;
   }
   static aws::ResourceResult result(const std::string& table, const json::value& description) {
-    return {table, {{"Arn", description.at("TableArn")}}};
+    aws::ResourceResult out{table, {{"Arn", description.at("TableArn")}}};
+    if (description.as_object().contains("StreamSpecification")) out.attributes["StreamArn"] = description.at("LatestStreamArn");
+    return out;
+  }
+
+  // Another view type is another stream: the old one ends first.
+  awaitable<> update_stream(const aws::ResourceRequest& request, std::string table) {
+    const std::string wanted = stream_view_of(request.properties);
+    const json::value description = co_await describe(request, table);
+    const json::value* current = description.as_object().if_contains("StreamSpecification");
+    const std::string now = current ? json::value_to<std::string>(current->at("StreamViewType")) : std::string();
+    if (now == wanted) co_return;
+    if (!now.empty()) co_await call(request, "UpdateTable", {{"TableName", table}, {"StreamSpecification", stream_input("")}});
+    if (wanted.empty()) co_return;
+    co_await call(request, "UpdateTable", {{"TableName", table}, {"StreamSpecification", stream_input(wanted)}});
+  }
+
+  awaitable<> update_expiry(const aws::ResourceRequest& request, std::string table) {
+    const std::string wanted = expiry_attribute_of(request.properties);
+    const json::value out = co_await call(request, "DescribeTimeToLive", {{"TableName", table}});
+    const json::value* current = out.at("TimeToLiveDescription").as_object().if_contains("AttributeName");
+    const std::string now = current ? json::value_to<std::string>(*current) : std::string();
+    if (now == wanted) co_return;
+    if (!now.empty()) co_await set_expiry(request, table, now, false);
+    if (!wanted.empty()) co_await set_expiry(request, table, wanted, true);
+  }
+  awaitable<> set_expiry(const aws::ResourceRequest& request, std::string table, std::string attribute, bool enabled) {
+    json::object specification{{"AttributeName", attribute}, {"Enabled", enabled}};
+    co_await call(request, "UpdateTimeToLive", {{"TableName", table}, {"TimeToLiveSpecification", std::move(specification)}});
   }
 
   // One change at a time, as the service demands; a changed index is deleted and made again.

@@ -35,6 +35,7 @@ void Service::register_operations(aws::Registry& registry) {
   bind<model::DescribeEndpoints>(registry, &Service::describe_endpoints);
   bind<model::DescribeLimits>(registry, &Service::describe_limits);
   bind<model::DescribeContinuousBackups>(registry, &Service::describe_continuous_backups);
+  stream_operations_.register_operations(registry);
 }
 
 void Service::run_in_background(asio::any_io_executor executor, awaitable<> work) {
@@ -51,7 +52,7 @@ void Service::run_in_background(asio::any_io_executor executor, awaitable<> work
 }
 
 awaitable<> Service::resume() {
-  run_in_background(co_await asio::this_coro::executor, catalog_.run_purges(stopping_));
+  run_in_background(co_await asio::this_coro::executor, maintain());
 }
 
 awaitable<> Service::stop() {
@@ -61,6 +62,7 @@ awaitable<> Service::stop() {
     timer.expires_after(std::chrono::milliseconds(1));
     co_await timer.async_wait(use_awaitable);
   }
+  co_await catalog_.statistics().save();
 }
 
 void Service::fill_indexes(asio::any_io_executor executor, const Table& table) {

@@ -49,6 +49,16 @@ json::object write_index(const IndexRecord& index) {
           {"attributes", std::move(attributes)}, {"read", index.throughput.read}, {"write", index.throughput.write}};
 }
 
+json::object write_stream(const StreamSetting& stream) {
+  return {{"id", stream.id}, {"label", stream.label}, {"view", stream.view}, {"createdMs", stream.created_ms},
+          {"enabled", stream.enabled}};
+}
+
+StreamSetting read_stream(const json::value& value) {
+  return {text(value.at("id")), text(value.at("label")), text(value.at("view")), value.at("createdMs").as_int64(),
+          value.at("enabled").as_bool()};
+}
+
 bool is_empty_value(const AttributeValue& value) {
   const auto* string = value.as<std::string>();
   const auto* binary = value.as<Binary>();
@@ -110,12 +120,14 @@ std::string TableRecord::to_json() const {
   for (const auto& [key, value] : tags) tag_object[key] = value;
   json::array index_array;
   for (const IndexRecord& index : indexes) index_array.push_back(write_index(index));
-  return json::serialize(json::object{
+  json::object out{
       {"format", 1}, {"id", id}, {"name", name}, {"account", scope.account}, {"region", scope.region},
       {"keys", dynamodb::to_json(keys)}, {"indexes", std::move(index_array)}, {"onDemand", on_demand},
       {"read", throughput.read}, {"write", throughput.write}, {"createdMs", created_ms},
       {"deletionProtection", deletion_protection}, {"tableClass", table_class}, {"ttl", ttl_attribute},
-      {"tags", std::move(tag_object)}});
+      {"ttlId", ttl_id}, {"ttlFilling", ttl_filling}, {"tags", std::move(tag_object)}};
+  if (stream) out["stream"] = write_stream(*stream);
+  return json::serialize(out);
 }
 
 std::expected<TableRecord, std::string> TableRecord::from_json(std::string_view bytes) {
@@ -134,6 +146,11 @@ std::expected<TableRecord, std::string> TableRecord::from_json(std::string_view 
     table.deletion_protection = value.at("deletionProtection").as_bool();
     table.table_class = text(value.at("tableClass"));
     table.ttl_attribute = text(value.at("ttl"));
+    // Records from before streams and expiry have none of these.
+    const json::object& members = value.as_object();
+    if (const json::value* id = members.if_contains("ttlId")) table.ttl_id = text(*id);
+    if (const json::value* filling = members.if_contains("ttlFilling")) table.ttl_filling = filling->as_bool();
+    if (const json::value* stream = members.if_contains("stream")) table.stream = read_stream(*stream);
     for (const auto& [key, tag] : value.at("tags").as_object()) table.tags[std::string(key)] = text(tag);
     return table;
   } catch (const std::exception& error) {

@@ -42,6 +42,12 @@ struct IndexRecord {
   Throughput throughput;
 };
 
+struct StreamSetting {  // the table's latest stream
+  std::string id, label, view;
+  std::int64_t created_ms = 0;
+  bool enabled = false;
+};
+
 struct TableRecord {
   std::string id, name;
   aws::Scope scope;
@@ -52,7 +58,10 @@ struct TableRecord {
   std::int64_t created_ms = 0;
   bool deletion_protection = false;
   std::string table_class = "STANDARD";
+  std::optional<StreamSetting> stream;
   std::string ttl_attribute;  // empty: off
+  std::string ttl_id;         // of this time it was turned on
+  bool ttl_filling = false;   // items from before are being entered
   std::map<std::string, std::string> tags;
 
   std::string arn() const;

@@ -10,45 +10,10 @@ namespace parvis::dynamodb {
 namespace {
 
 constexpr std::size_t kListTablesMax = 100;
-// DescribeTable counts at most this many store pages; AWS refreshes its counts every six hours.
-constexpr int kCountedPagesMax = 16;
-
-struct Counts {
-  std::int64_t items = 0, bytes = 0;
-};
-
-// Differs from AWS: counts are of now, and of at most kCountedPagesMax megabytes.
-awaitable<Counts> count(std::shared_ptr<storage::Snapshot> snapshot, std::string prefix) {
-  Counts counts;
-  storage::ScanOptions options;
-  options.begin = prefix;
-  options.end = storage::prefix_end(prefix);
-  options.limit = 10'000;
-  for (int i = 0; i < kCountedPagesMax; ++i) {
-    const storage::ScanPage page = co_await snapshot->scan(options);
-    for (const storage::Entry& entry : page.entries) {
-      counts.bytes += static_cast<std::int64_t>(item_size_bytes(decode_stored(entry.value).item));
-    }
-    counts.items += static_cast<std::int64_t>(page.entries.size());
-    if (!page.more || page.entries.empty()) break;
-    options.begin = page.entries.back().key + '\0';
-  }
-  co_return counts;
-}
 
 std::string name_of_arn(const aws::Scope& scope, const std::optional<std::string>& arn) {
   if (!arn.value().starts_with("arn:")) throw_validation("Invalid TableArn: Invalid ResourceArn provided as input " + *arn);
   return table_name(scope, arn);
-}
-
-[[noreturn]] void throw_not_found(const std::string& name) {
-  throw aws::ApiError(kResourceNotFound, "Requested resource not found: Table: " + name + " not found");
-}
-
-awaitable<Table> find_named(Catalog& catalog, aws::Scope scope, std::string name) {
-  std::optional<Table> table = co_await catalog.find_if(catalog.store().snapshot(), std::move(scope), name);
-  if (!table) throw_not_found(name);
-  co_return std::move(*table);
 }
 
 }  // namespace
@@ -56,14 +21,18 @@ awaitable<Table> find_named(Catalog& catalog, aws::Scope scope, std::string name
 awaitable<model::TableDescription> Service::describe(Table table, std::string status) {
   const std::shared_ptr<const TableRecord> record = table.record;
   model::TableDescription out = describe_record(*record, std::move(status));
-  const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
-  const Counts counts = co_await count(snapshot, items_prefix(record->scope, record->id));
-  out.item_count = counts.items;
-  out.table_size_bytes = counts.bytes;
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  const CountsByIndex counts = co_await catalog_.statistics().of(
+      table, stopping_, [this, executor](awaitable<> rest) { run_in_background(executor, std::move(rest)); });
+  const auto of = [&counts](const std::string& id) {
+    const auto found = counts.find(id);
+    return found == counts.end() ? Counts() : found->second;
+  };
+  out.item_count = of("").items;
+  out.table_size_bytes = of("").bytes;
   std::size_t local = 0, global = 0;
   for (const IndexRecord& index : record->indexes) {
-    const Counts each = co_await count(snapshot, index_prefix(record->scope, record->id, index.id));
-    const auto fill = [&each](auto& element) {
+    const auto fill = [each = of(index.id)](auto& element) {
       element.item_count = each.items;
       element.index_size_bytes = each.bytes;
     };
@@ -74,7 +43,7 @@ awaitable<model::TableDescription> Service::describe(Table table, std::string st
 }
 
 awaitable<model::CreateTableOutput> Service::create_table(aws::CallContext call, model::CreateTableInput in) {
-  const Table table = co_await catalog_.create(make_record(call.scope, in));
+  const Table table = co_await catalog_.create(make_record(call.scope, in), stream_view(in.stream_specification));
   co_return model::CreateTableOutput{.table_description = co_await describe(table, "ACTIVE")};
 }
 
@@ -96,38 +65,15 @@ awaitable<model::ListTablesOutput> Service::list_tables(aws::CallContext call, m
 awaitable<model::UpdateTableOutput> Service::update_table(aws::CallContext call, model::UpdateTableInput in) {
   refuse_unimplemented(in);
   const std::string name = table_name(call.scope, in.table_name);
-  const auto updates = in.global_secondary_index_updates.value_or(std::vector<model::GlobalSecondaryIndexUpdate>());
-  const auto changes = std::ranges::count_if(updates, [](const auto& each) { return each.create || each.delete_; });
-  if (changes > 1) {
-    throw aws::ApiError(kLimitExceeded, "Subscriber limit exceeded: Only 1 online index can be created or deleted "
-                                        "simultaneously per table");
-  }
-  const std::string new_index_id = catalog_.entropy().token(8);
-  Table table = co_await catalog_.modify(call.scope, name, [&in, &updates, &new_index_id](TableRecord& record) {
+  UpdateIds ids{catalog_.entropy().token(8), catalog_.entropy().token(20), false, false};
+  // One commit: a request that cannot be done as a whole changes nothing.
+  const Table table = co_await catalog_.modify_with(call.scope, name, [&](TableRecord& record, storage::Commit& commit) {
     apply_settings(in, record);
-    for (const model::GlobalSecondaryIndexUpdate& each : updates) {
-      if (each.create) {
-        const IndexRecord* existing = record.index(each.create->index_name.value());
-        if (existing && existing->id == new_index_id) continue;  // an earlier attempt arrived
-        IndexRecord index = make_index(record, *each.create, in.attribute_definitions);
-        index.id = new_index_id;
-        record.indexes.push_back(std::move(index));
-      }
-      if (!each.update) continue;
-      refuse(each.update->on_demand_throughput, "OnDemandThroughput", "is not implemented");
-      refuse(each.update->warm_throughput, "WarmThroughput", "is not implemented");
-      const auto found = std::ranges::find(record.indexes, each.update->index_name.value(), &IndexRecord::name);
-      if (found == record.indexes.end()) throw aws::ApiError(kResourceNotFound, "Requested resource not found");
-      const auto& throughput = each.update->provisioned_throughput;
-      if (throughput) found->throughput = {throughput->read_capacity_units.value(), throughput->write_capacity_units.value()};
-    }
+    apply_stream(in.stream_specification, ids, catalog_.clock().due().time_since_epoch().count(), record, commit);
+    apply_index_updates(in, ids, record, commit);
   });
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  for (const model::GlobalSecondaryIndexUpdate& each : updates) {
-    if (!each.delete_) continue;
-    table = co_await catalog_.remove_index(call.scope, name, each.delete_->index_name.value());
-    run_in_background(executor, catalog_.run_purges(stopping_));
-  }
+  run_in_background(executor, catalog_.run_purges(stopping_));
   fill_indexes(executor, table);
   // The waiters of the SDKs ask DescribeTable until the table and its indexes are ACTIVE.
   co_return model::UpdateTableOutput{.table_description = co_await describe(table, "ACTIVE")};
@@ -137,24 +83,6 @@ awaitable<model::DeleteTableOutput> Service::delete_table(aws::CallContext call,
   const Table table = co_await catalog_.remove(call.scope, table_name(call.scope, in.table_name));
   run_in_background(co_await asio::this_coro::executor, catalog_.run_purges(stopping_));
   co_return model::DeleteTableOutput{.table_description = describe_record(*table, "DELETING")};
-}
-
-awaitable<model::DescribeTimeToLiveOutput> Service::describe_time_to_live(aws::CallContext call,
-                                                                          model::DescribeTimeToLiveInput in) {
-  const Table table = co_await find_named(catalog_, call.scope, table_name(call.scope, in.table_name));
-  model::DescribeTimeToLiveOutput out;
-  model::TimeToLiveDescription& description = out.time_to_live_description.emplace();
-  description.time_to_live_status = table->ttl_attribute.empty() ? "DISABLED" : "ENABLED";
-  if (!table->ttl_attribute.empty()) description.attribute_name = table->ttl_attribute;
-  co_return out;
-}
-
-awaitable<model::UpdateTimeToLiveOutput> Service::update_time_to_live(aws::CallContext call,
-                                                                      model::UpdateTimeToLiveInput in) {
-  const Table table = co_await find_named(catalog_, call.scope, table_name(call.scope, in.table_name));
-  // Items are not expired yet, so the setting is refused and not only stored.
-  if (in.time_to_live_specification.value().enabled.value()) throw_validation("TimeToLiveSpecification is not implemented");
-  throw_validation("TimeToLive is already disabled");
 }
 
 awaitable<model::TagResource::Output> Service::tag_resource(aws::CallContext call, model::TagResourceInput in) {

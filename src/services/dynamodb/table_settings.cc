@@ -116,9 +116,6 @@ void check_definitions(const Definitions& definitions, const TableRecord& record
   }
 }
 
-void refuse_stream(const std::optional<model::StreamSpecification>& stream) {
-  if (stream && stream->stream_enabled.value_or(false)) throw_validation("StreamSpecification is not implemented");
-}
 void refuse_encryption(const std::optional<model::SSESpecification>& encryption) {
   if (encryption && encryption->enabled.value_or(false)) {
     throw_validation("SSESpecification with Enabled true is not implemented");
@@ -176,7 +173,6 @@ std::map<std::string, std::string> checked_tags(const std::vector<model::Tag>& t
 }
 
 TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& in) {
-  refuse_stream(in.stream_specification);
   refuse_encryption(in.sse_specification);
   refuse(in.warm_throughput, "WarmThroughput", "is not implemented");
   refuse(in.resource_policy, "ResourcePolicy", "is not implemented");
@@ -206,7 +202,6 @@ TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& 
 }
 
 void refuse_unimplemented(const model::UpdateTableInput& in) {
-  refuse_stream(in.stream_specification);
   refuse_encryption(in.sse_specification);
   refuse(in.replica_updates, "ReplicaUpdates", "is not implemented");
   refuse(in.multi_region_consistency, "MultiRegionConsistency", "is not implemented");
@@ -274,6 +269,16 @@ model::TableDescription describe_record(const TableRecord& record, std::string s
     out.table_class_summary->table_class = record.table_class;
   }
   out.deletion_protection_enabled = record.deletion_protection;
+  if (record.stream) {
+    // The latest stream stays named after it was disabled.
+    out.latest_stream_label = record.stream->label;
+    out.latest_stream_arn = record.arn() + "/stream/" + record.stream->label;
+    if (record.stream->enabled) {
+      out.stream_specification.emplace();
+      out.stream_specification->stream_enabled = true;
+      out.stream_specification->stream_view_type = record.stream->view;
+    }
+  }
   return out;
 }
 

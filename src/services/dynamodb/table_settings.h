@@ -11,10 +11,21 @@ inline constexpr std::size_t kLocalIndexesMax = 5;
 // Throws ValidationException. Members that are not implemented are refused by name.
 TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& in);
 void refuse_unimplemented(const model::UpdateTableInput& in);
-// Everything but index updates.
+// Everything but streams and index updates.
 void apply_settings(const model::UpdateTableInput& in, TableRecord& record);
 IndexRecord make_index(const TableRecord& table, const model::CreateGlobalSecondaryIndexAction& in,
                        const std::optional<std::vector<model::AttributeDefinition>>& definitions);
+// Of what an update makes, so that a repeated attempt knows what an earlier one did.
+struct UpdateIds {
+  std::string index, stream;
+  bool stream_closed = false, index_removed = false;  // by an earlier attempt
+};
+// The view type of a stream that is to be, "" for none. Throws ValidationException.
+std::string stream_view(const std::optional<model::StreamSpecification>& in);
+void apply_stream(const std::optional<model::StreamSpecification>& in, UpdateIds& ids, std::int64_t now_ms, TableRecord& record,
+                  storage::Commit& commit);
+// Throws LimitExceededException when more than one index would come or go.
+void apply_index_updates(const model::UpdateTableInput& in, UpdateIds& ids, TableRecord& record, storage::Commit& commit);
 std::map<std::string, std::string> checked_tags(const std::vector<model::Tag>& tags);
 // Without counts.
 model::TableDescription describe_record(const TableRecord& record, std::string status);

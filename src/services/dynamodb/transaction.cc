@@ -45,9 +45,17 @@ void check_distinct(std::vector<std::string> keys, std::string_view message) {
   }
 }
 
+// Keeps the tables' counts after a commit; after one whose outcome is unknown they are counted again.
+void note_counts(Catalog& catalog, const std::vector<ItemWriteResult>& results, std::optional<storage::Stamp> stamp) {
+  for (const ItemWriteResult& result : results) {
+    if (stamp) catalog.statistics().apply(result.table->id, result.counts, *stamp);
+    else catalog.statistics().forget(result.table->id);
+  }
+}
+
 // The outcome of one write against what the snapshot holds; a reason other than None when it cannot be done.
 Reason prepare_one(const ItemWrite& write, const std::string& key, const std::optional<storage::Value>& value,
-                   std::uint64_t write_id, ItemWriteResult& result, storage::Commit& commit) {
+                   const WriteMark& mark, ItemWriteResult& result, storage::Commit& commit) {
   if (value) result.old_item = decode_stored(value->bytes).item;
   commit.check(key, value ? std::optional(value->version) : std::nullopt);
   try {
@@ -65,7 +73,7 @@ Reason prepare_one(const ItemWrite& write, const std::string& key, const std::op
     result.base_size_bytes = result.old_item ? item_size_bytes(*result.old_item) : 0;
     return {};
   }
-  add_changes(*result.table, write_id, result, key, commit);
+  add_changes(*result.table, mark, result, key, commit);
   return {};
 }
 
@@ -88,11 +96,11 @@ awaitable<Prepared> prepare(Catalog& catalog, std::shared_ptr<storage::Snapshot>
   checks.erase(std::ranges::unique(checks, {}, &storage::Check::key).begin(), checks.end());
   check_distinct(keys, duplicates_message);
   const std::vector<std::optional<storage::Value>> values = co_await snapshot->multi_get(keys);
-  const std::uint64_t write_id = catalog.entropy().next_u64();
+  const WriteMark mark{catalog.entropy().next_u64(), catalog.clock().due().time_since_epoch().count(), false};
   std::vector<Reason> reasons;
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < writes.size(); ++i) {
-    reasons.push_back(prepare_one(writes[i], keys[i], values.at(i), write_id, prepared.results[i], prepared.commit));
+    reasons.push_back(prepare_one(writes[i], keys[i], values.at(i), mark, prepared.results[i], prepared.commit));
     bytes += prepared.results[i].base_size_bytes;
   }
   if (std::ranges::any_of(reasons, [](const Reason& reason) { return reason.code != "None"; })) throw_canceled(reasons);
@@ -169,8 +177,10 @@ awaitable<std::vector<ItemWriteResult>> ItemStore::transact(aws::Scope scope, st
     prepared.commit.put(key, json::serialize(json::object{{"fingerprint", fingerprint}, {"mark", mark}, {"expiry", expiry_ms}}));
     prepared.commit.put(token_expiry_key(scope, expiry_ms, token), token);
     const auto done = co_await catalog_.store().commit(std::move(prepared.commit));
+    if (done) note_counts(catalog_, prepared.results, *done);
     if (done) co_return std::move(prepared.results);
     last_error = done.error();
+    if (last_error.code == storage::StoreErrc::kUnknownOutcome) note_counts(catalog_, prepared.results, std::nullopt);
     if (last_error.code != storage::StoreErrc::kConflict && last_error.code != storage::StoreErrc::kUnknownOutcome) {
       throw_store_error(last_error);
     }
@@ -187,10 +197,12 @@ awaitable<std::vector<ItemWriteResult>> ItemStore::write_batch(aws::Scope scope,
     // Puts and deletes without conditions come to the same when they are done twice, so any outcome may be tried again.
     Prepared prepared = co_await prepare(catalog_, catalog_.store().snapshot(), scope, writes,
                                          "Provided list of item keys contains duplicates", SIZE_MAX);
-    if (prepared.commit.puts.empty() && prepared.commit.deletes.empty()) co_return std::move(prepared.results);
+    if (!prepared.commit.writes()) co_return std::move(prepared.results);
     const auto done = co_await catalog_.store().commit(std::move(prepared.commit));
+    if (done) note_counts(catalog_, prepared.results, *done);
     if (done) co_return std::move(prepared.results);
     last_error = done.error();
+    if (last_error.code == storage::StoreErrc::kUnknownOutcome) note_counts(catalog_, prepared.results, std::nullopt);
     if (last_error.code == storage::StoreErrc::kTooLarge && writes.size() > 1) {
       const auto middle = writes.begin() + static_cast<std::ptrdiff_t>(writes.size() / 2);
       std::vector<ItemWrite> second(std::make_move_iterator(middle), std::make_move_iterator(writes.end()));

@@ -1,0 +1,40 @@
+// What Service does by itself: it deletes expired items, trims streams, and keeps the counts that DescribeTable gives.
+#include <boost/asio/steady_timer.hpp>
+#include <spdlog/spdlog.h>
+
+#include "services/dynamodb/expiry.h"
+#include "services/dynamodb/operations.h"
+
+namespace parvis::dynamodb {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{200};  // how fast stop() is noticed
+constexpr int kTicksPerSweep = 5;                // one second
+constexpr int kTicksPerTrim = 300;               // one minute
+
+}  // namespace
+
+awaitable<> Service::maintain() {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  for (int tick = 0; !*stopping_; ++tick) {
+    try {
+      if (tick % kTicksPerSweep == 0) co_await expire_items();
+      if (tick % kTicksPerTrim == 0) {
+        co_await stream_operations_.streams().trim(stopping_);
+        co_await catalog_.run_purges(stopping_);
+        co_await catalog_.statistics().save();
+      }
+    } catch (const std::exception& error) {
+      spdlog::warn("dynamodb: a round of maintenance ended early: {}", error.what());  // the next one goes on
+    }
+    timer.expires_after(kTick);
+    co_await timer.async_wait(use_awaitable);
+  }
+}
+
+awaitable<> Service::expire_items() {
+  Expiry expiry(items_);
+  co_await expiry.sweep(stopping_);
+}
+
+}  // namespace parvis::dynamodb
