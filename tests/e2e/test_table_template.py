@@ -1,0 +1,59 @@
+"""A template's table gets its stream and its time to live, and follows the template when it is edited."""
+import time
+
+import boto3
+
+from conftest import Platform
+
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Sessions:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: sessions
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+%s
+  Copy:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: copy
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      Tags: [{Key: of, Value: %s}]
+"""
+BEFORE = """      StreamSpecification: {StreamViewType: KEYS_ONLY}
+      TimeToLiveSpecification: {AttributeName: expires, Enabled: true}"""
+AFTER = "      StreamSpecification: {StreamViewType: NEW_IMAGE}"
+
+
+def test_stream_and_expiry_follow_the_template(binary, tmp_path):
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "template.yaml").write_text(TEMPLATE % (BEFORE, "!GetAtt Sessions.StreamArn"))
+    platform = Platform(binary, tmp_path, str(project))
+    try:
+        client = boto3.client("dynamodb", endpoint_url=platform.url, region_name="us-east-1", aws_access_key_id="any",
+                              aws_secret_access_key="any")
+        table = client.describe_table(TableName="sessions")["Table"]
+        assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+        copy = client.describe_table(TableName="copy")["Table"]["TableArn"]
+        tags = {tag["Key"]: tag["Value"] for tag in client.list_tags_of_resource(ResourceArn=copy)["Tags"]}
+        assert tags["of"] == table["LatestStreamArn"]
+        expiry = client.describe_time_to_live(TableName="sessions")["TimeToLiveDescription"]
+        assert expiry["AttributeName"] == "expires"
+        (project / "template.yaml").write_text(TEMPLATE % (AFTER, "nothing"))
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            table = client.describe_table(TableName="sessions")["Table"]
+            expiry = client.describe_time_to_live(TableName="sessions")["TimeToLiveDescription"]
+            if table.get("StreamSpecification", {}).get("StreamViewType") == "NEW_IMAGE" and "AttributeName" not in expiry:
+                break
+            time.sleep(0.05)
+        assert table["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE", platform.output()
+        assert expiry == {"TimeToLiveStatus": "DISABLED"}, platform.output()
+    finally:
+        platform.stop()

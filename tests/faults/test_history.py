@@ -1,0 +1,216 @@
+"""Conditional writes and transactions are linearizable and the stream has each change once, in order per key: with
+concurrent clients, also while the process is killed with -9 and started again. PARVIS_TEST_SEED replays the choices."""
+import math
+import os
+import random
+import threading
+import time
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from conftest import Platform
+from history import linearizable
+
+TABLE = "registers"
+WORKERS, PAIRS, OPERATIONS, ROUNDS = 6, 3, 80, 3
+NOT_DONE = {"TransactionCanceledException", "TransactionConflictException", "ConditionalCheckFailedException"}
+
+
+def test_the_checker_finds_what_is_wrong():
+    def op(start, end, kind, args, result):
+        return {"start": start, "end": end, "kind": kind, "args": args, "result": result}
+    write = op(0, 1, "cas", (0, None, "a"), True)
+    assert linearizable([write, op(2, 3, "get", (0,), "a")])
+    assert linearizable([write, op(0.5, 3, "get", (0,), None)])
+    assert not linearizable([write, op(2, 3, "get", (0,), None)])  # stale
+    assert not linearizable([write, op(2, 3, "cas", (0, None, "b"), True)])  # both conditions cannot have held
+    lost = op(0, math.inf, "cas", (0, None, "a"), None)
+    assert linearizable([lost, op(1, 2, "get", (0,), "a")]) and linearizable([lost, op(1, 2, "get", (0,), None)])
+    assert not linearizable([lost, op(1, 2, "get", (0,), "a"), op(3, 4, "get", (0,), None)])
+    torn = op(0, 1, "move", ((None, None), ("a", "b")), True)
+    assert not linearizable([torn, op(0, 1, "both", (), ("a", None))])
+    assert not linearizable([op(0, 1, "swap", (0, "a"), None), op(0, 1, "swap", (0, "b"), None)])  # a lost update
+
+
+class Worker:
+    """One client: makes operations on pairs of items and notes what it called and what was answered."""
+
+    def __init__(self, platform, number, seed):
+        self.client = platform.client("dynamodb")
+        self.number, self.random, self.count = number, random.Random(seed * 1000 + number), 0
+        self.known = [[None, None] for _ in range(PAIRS)]
+        self.histories = [[] for _ in range(PAIRS)]
+
+    def run(self, count):
+        for _ in range(count):
+            if not self.one():
+                return
+
+    def one(self):
+        pair, which = self.random.randrange(PAIRS), self.random.randrange(2)
+        kind = self.random.choices(["get", "both", "swap", "cas", "move"], [2, 2, 2, 4, 3])[0]
+        known = self.known[pair]
+        self.count += 1
+        new = f"{self.number}.{self.count}"
+        args = {"get": (which,), "both": (), "swap": (which, new),
+                "cas": (which, known[which], None if self.random.random() < 0.2 else new),
+                "move": (tuple(known), (new + "x", new + "y"))}[kind]
+        op = {"start": time.monotonic(), "end": math.inf, "kind": kind, "args": args, "result": None}
+        self.histories[pair].append(op)
+        try:
+            op["result"] = getattr(self, kind)(pair, *args)
+            op["end"] = time.monotonic()
+        except (BotoCoreError, ClientError) as error:
+            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+            if code in NOT_DONE:
+                op["result"], op["end"] = False, time.monotonic()
+                if "TransactionConflict" in str(error):  # it says nothing about the conditions
+                    self.histories[pair].remove(op)
+            elif code == "ThrottlingException":
+                self.histories[pair].remove(op)
+            else:
+                return False
+        self.learn(pair, op)
+        return True
+
+    def learn(self, pair, op):
+        known, args = self.known[pair], op["args"]
+        if op["kind"] == "get":
+            known[args[0]] = op["result"]
+        elif op["kind"] == "both":
+            known[:] = op["result"]
+        elif op["kind"] == "swap":
+            known[args[0]] = args[1]
+        elif op["result"] is True:
+            known[:] = args[1] if op["kind"] == "move" else [args[2] if i == args[0] else v for i, v in enumerate(known)]
+
+    @staticmethod
+    def key(pair, which):
+        return {"p": {"S": f"{pair}{'xy'[which]}"}}
+
+    @staticmethod
+    def condition(expected):
+        if expected is None:
+            return {"ConditionExpression": "attribute_not_exists(p)"}
+        return {"ConditionExpression": "v = :e", "ExpressionAttributeValues": {":e": {"S": expected}}}
+
+    def get(self, pair, which):
+        return value(self.client.get_item(TableName=TABLE, Key=self.key(pair, which), ConsistentRead=True).get("Item"))
+
+    def both(self, pair):
+        answer = self.client.transact_get_items(
+            TransactItems=[{"Get": {"TableName": TABLE, "Key": self.key(pair, which)}} for which in (0, 1)])
+        return tuple(value(each.get("Item")) for each in answer["Responses"])
+
+    def swap(self, pair, which, new):
+        answer = self.client.update_item(TableName=TABLE, Key=self.key(pair, which), UpdateExpression="SET v = :n",
+                                         ExpressionAttributeValues={":n": {"S": new}}, ReturnValues="ALL_OLD")
+        return value(answer.get("Attributes"))
+
+    def cas(self, pair, which, expected, new):
+        if new is None:
+            self.client.delete_item(TableName=TABLE, Key=self.key(pair, which), **self.condition(expected))
+        else:
+            self.client.put_item(TableName=TABLE, Item={**self.key(pair, which), "v": {"S": new}}, **self.condition(expected))
+        return True
+
+    def move(self, pair, expected, new):
+        self.client.transact_write_items(TransactItems=[
+            {"Put": {"TableName": TABLE, "Item": {**self.key(pair, which), "v": {"S": new[which]}},
+                     **self.condition(expected[which])}} for which in (0, 1)])
+        return True
+
+
+def value(item):
+    return item["v"]["S"] if item else None
+
+
+class Follower:
+    """Reads the stream on and on, also over a restart, and never goes back."""
+
+    def __init__(self, platform):
+        self.client = platform.client("dynamodbstreams")
+        stream = self.client.list_streams(TableName=TABLE)["Streams"][0]["StreamArn"]
+        shard = self.client.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"][0]["ShardId"]
+        self.iterator = self.client.get_shard_iterator(StreamArn=stream, ShardId=shard,
+                                                       ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+        self.records, self.stopping = [], False
+
+    def run(self):
+        last = False
+        while not last:
+            last = self.stopping
+            try:
+                answer = self.client.get_records(ShardIterator=self.iterator, Limit=50)
+            except BotoCoreError:
+                time.sleep(0.02)
+                last = False
+                continue
+            self.records += answer["Records"]
+            self.iterator = answer["NextShardIterator"]
+            last = last and not answer["Records"]
+            time.sleep(0.005)
+
+
+def check_stream(records, histories, stored):
+    now, written = {}, {}
+    numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+    assert numbers == sorted(set(numbers))
+    for record in records:
+        body = record["dynamodb"]
+        name, old, new = body["Keys"]["p"]["S"], value(body.get("OldImage")), value(body.get("NewImage"))
+        assert old == now.get(name), f"{name}: a change was lost, repeated or out of order"
+        assert old != new
+        assert record["eventName"] == ("INSERT" if old is None else "REMOVE" if new is None else "MODIFY")
+        now[name] = new
+        if new is not None:
+            written[name, new] = written.get((name, new), 0) + 1
+    assert {name: v for name, v in now.items() if v is not None} == stored
+    assert set(written.values()) <= {1}
+    for pair, history in enumerate(histories):
+        for op in history:
+            if op["kind"] not in ("swap", "cas", "move"):
+                continue
+            values = enumerate(op["args"][1]) if op["kind"] == "move" else [(op["args"][0], op["args"][-1])]
+            for which, new in values:
+                if new is None or op["end"] == math.inf:
+                    continue
+                assert written.get((f"{pair}{'xy'[which]}", new), 0) == (op["result"] is not False), op
+
+
+def test_histories_are_linearizable_and_the_stream_tells_them(binary, tmp_path):
+    seed = int(os.environ.get("PARVIS_TEST_SEED", random.randrange(1 << 30)))
+    print("PARVIS_TEST_SEED =", seed)
+    choice = random.Random(seed)
+    platform = Platform(binary, tmp_path, "--empty", "--sync", "always")
+    try:
+        platform.client("dynamodb").create_table(
+            TableName=TABLE, BillingMode="PAY_PER_REQUEST", AttributeDefinitions=[{"AttributeName": "p", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}],
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+        follower = Follower(platform)
+        following = threading.Thread(target=follower.run)
+        following.start()
+        workers = [Worker(platform, number, seed) for number in range(WORKERS)]
+        for round_number in range(ROUNDS):
+            threads = [threading.Thread(target=worker.run, args=(OPERATIONS,)) for worker in workers]
+            for thread in threads:
+                thread.start()
+            if round_number < ROUNDS - 1:
+                time.sleep(0.1 + choice.random() * 0.5)
+                platform.kill()
+            for thread in threads:
+                thread.join()
+            if round_number < ROUNDS - 1:
+                platform.start()
+        stored = {item["p"]["S"]: value(item) for item in platform.client("dynamodb").scan(TableName=TABLE)["Items"]}
+        follower.stopping = True
+        following.join()
+        histories = [sum((worker.histories[pair] for worker in workers), []) for pair in range(PAIRS)]
+        for pair, history in enumerate(histories):
+            assert sum(op["end"] < math.inf for op in history) > 50
+            assert linearizable(history), f"pair {pair}: no order explains {history}"
+        check_stream(follower.records, histories, stored)
+    finally:
+        follower.stopping = True
+        platform.stop()
