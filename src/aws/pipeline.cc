@@ -128,6 +128,11 @@ bool Pipeline::wants_stream(const http::Request& head) const {
   return std::ranges::any_of(route.entry->model->input->members, [](const Member& m) { return m.shape->kind == Kind::kStream; });
 }
 
+std::string_view Pipeline::service_of(const http::Request& head) const {
+  const ServiceModel* service = router_.find(head).service;
+  return service ? service->service : std::string_view{};
+}
+
 awaitable<http::Response> Pipeline::handle(http::Request request) {
   const auto start = std::chrono::steady_clock::now();
   const Route route = router_.find(request);

@@ -65,6 +65,8 @@ class Pipeline : public ApiClient {
   awaitable<http::Response> handle(http::Request request);
   // Whether the operation that this head asks for wants its body as a stream (http::ServerOptions::wants_stream).
   bool wants_stream(const http::Request& head) const;
+  // The model's service that this head asks for ("s3"); empty: none.
+  std::string_view service_of(const http::Request& head) const;
 
   awaitable<boost::json::value> call_json(CallContext call, std::string_view service, std::string_view operation,
                                           boost::json::value input) override;

@@ -68,9 +68,12 @@ http::Response rest_json_error(const ServiceModel* service, const ServiceStyle& 
   return response;
 }
 
+// Some errors of S3's are told in headers too: such members have the headers' names, which no element has.
+bool is_header_name(std::string_view name) { return name.find('-') != name.npos || name == "Allow"; }
+
 void xml_members(const json::object& members, std::string& body) {
   for (const auto& [key, value] : members) {
-    if (!value.is_primitive()) continue;
+    if (!value.is_primitive() || is_header_name(key)) continue;
     const std::string text = value.is_string() ? std::string(value.get_string()) : json::serialize(value);
     body += fmt::format("<{}>", std::string_view(key));
     write_xml_text(text, body);
@@ -96,6 +99,9 @@ http::Response xml_error(const ServiceModel* service, Protocol protocol, const A
     body = fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>", code, message);
     xml_members(error.members(), body);
     body += fmt::format("<RequestId>{}</RequestId>", request_id);
+    for (const auto& [name, value] : error.members()) {
+      if (is_header_name(name) && value.is_string()) response.headers.add(std::string(name), std::string(value.get_string()));
+    }
     // S3 API Reference, "Error responses": the value that x-amz-id-2 has.
     if (service && service->service == "s3") body += fmt::format("<HostId>{}</HostId>", base64_encode(request_id));
     body += "</Error>";

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "aws/s3_host.h"
+
 namespace parvis::aws {
 namespace {
 
@@ -166,6 +168,9 @@ bool Router::find_action(const http::Request& request, Route& route) const {
 void Router::find_path(const http::Request& request, Route& route) const {
   const auto query = http::parse_query(request.query());
   int best = -1000;
+  // A bucket in the host stands in front of the path, for S3 alone: the request keeps its target, which is what was signed.
+  const std::string_view bucket = bucket_of_host(request.host);
+  const std::string s3_path = bucket.empty() ? std::string(request.path()) : "/" + std::string(bucket) + std::string(request.path());
   const ServiceModel* only = nullptr;  // a service that the scope names, for the error when no path matches
   for (const ServiceModel* service : services_) {
     if (service->protocol != Protocol::kRestJson && service->protocol != Protocol::kRestXml) continue;
@@ -173,12 +178,13 @@ void Router::find_path(const http::Request& request, Route& route) const {
     if (!route.claimed.service.empty() && !named) continue;
     if (named) only = service;
     // S3's patterns match anything: without a scope every other service goes first.
-    const int handicap = !named && service->endpoint_prefix == "s3" ? -500 : 0;
+    const bool is_s3 = service->endpoint_prefix == "s3";
+    const int handicap = !named && is_s3 ? -500 : 0;
     for (const OperationName& op : service->operations) {
       if (op.method != request.method) continue;
       const std::size_t mark = op.uri.find('?');
       std::map<std::string, std::string, std::less<>> labels;
-      const int path_score = match_uri(op.uri.substr(0, mark), request.path(), labels);
+      const int path_score = match_uri(op.uri.substr(0, mark), is_s3 ? std::string_view(s3_path) : request.path(), labels);
       if (path_score < 0) continue;
       const int query_score = match_query(mark == op.uri.npos ? std::string_view{} : op.uri.substr(mark + 1), query);
       if (query_score < 0) continue;

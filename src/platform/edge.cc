@@ -67,6 +67,10 @@ awaitable<http::Response> Edge::handle(http::Request request) {
     request.target = target.starts_with('/') ? std::move(target) : "/" + target;
     co_return co_await routes_.api(std::move(api_id), std::move(request));
   }
+  const bool of_a_page = request.method == "OPTIONS" || request.headers.find("Origin");
+  if (of_a_page && routes_.bucket_cors && (routes_.authenticate || guard_.host_allowed(request.host))) {
+    if (auto answered = co_await routes_.bucket_cors(request)) co_return std::move(*answered);
+  }
   // A signature says more than an origin: no page can make one.
   if (const auto refusal = routes_.authenticate ? std::nullopt : guard_.refuse_api(request))
     co_return json_response(403, {{"__type", "AccessDeniedException"}, {"message", *refusal}});

@@ -28,6 +28,9 @@ struct EdgeRoutes {
   // guard decides from Host and Origin.
   std::function<void(http::Request&)> authenticate = {};
   std::function<std::string()> metrics;  // Prometheus text
+  // A request with an Origin, or OPTIONS: the answer of a bucket whose own CORS rules have a say in it; nullopt, with the
+  // request untouched, for all else. Not asked for hosts that the guard refuses.
+  std::function<awaitable<std::optional<http::Response>>(http::Request&)> bucket_cors = {};
 };
 
 class Edge {  // thread-safe; `events` outlives it

@@ -25,6 +25,7 @@
 #include "services/lambda/operations.h"
 #include "services/lambda/resources.h"
 #include "services/logs/operations.h"
+#include "services/s3/cors.h"
 #include "services/s3/operations.h"
 #include "services/sts/operations.h"
 #include "storage/rocksdb/rocksdb_store.h"
@@ -99,6 +100,8 @@ struct Platform::Impl {
 
   lambda::ServiceOptions lambda_options();
   awaitable<> flush_logs();
+  awaitable<> collect_objects();
+  awaitable<std::optional<http::Response>> bucket_cors(http::Request& request);
   aws::PipelineOptions pipeline_options();
   void observe(const apigateway::RequestRecord& request);
   EdgeRoutes edge_routes();
@@ -228,6 +231,31 @@ awaitable<> Platform::Impl::flush_logs() {
   }
 }
 
+// Bytes of replaced objects and broken uploads go while the platform runs.
+awaitable<> Platform::Impl::collect_objects() {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  while (!stopping) {
+    timer.expires_after(std::chrono::minutes(1));
+    co_await timer.async_wait(use_awaitable);
+    try {
+      co_await objects.collect();
+    } catch (const std::exception& error) {
+      spdlog::error("bytes of removed objects could not be collected: {}", error.what());
+    }
+  }
+}
+
+awaitable<std::optional<http::Response>> Platform::Impl::bucket_cors(http::Request& request) {
+  auto cors = co_await s3::answer_cors(objects, request);
+  if (!cors) co_return std::nullopt;
+  if (cors->preflight) co_return std::move(cors->preflight);
+  // A bucket's rules say nothing about the other services, whatever their paths look like.
+  if (pipeline->service_of(request) != "s3") co_return std::nullopt;
+  http::Response response = co_await pipeline->handle(std::move(request));
+  for (const auto& [name, value] : cors->headers) response.headers.add(name, value);
+  co_return response;
+}
+
 awaitable<http::Response> Platform::Impl::api_request(std::string api_id, std::string stage, http::Request request) {
   auto trace = aws::TraceContext::parse(request.headers.get("X-Amzn-Trace-Id"));
   if (!trace) trace = pipeline->make_context({std::string(kAccount), std::string(kRegion)}, "api").trace;
@@ -240,6 +268,7 @@ EdgeRoutes Platform::Impl::edge_routes() {
   routes.api = [this](std::string api_id, http::Request request) { return api_request(std::move(api_id), "", std::move(request)); };
   routes.health = [this] { return health(); };
   if (authenticator) routes.authenticate = [this](http::Request& request) { authenticator->authenticate(request, "parvis"); };
+  routes.bucket_cors = [this](http::Request& request) { return bucket_cors(request); };
   routes.metrics = [this] { return metrics(); };
   return routes;
 }
@@ -312,6 +341,7 @@ void Platform::start() {
     co_await impl.objects.collect();
   });
   asio::co_spawn(impl.background.first(), impl.flush_logs(), [](std::exception_ptr) {});
+  asio::co_spawn(impl.background.first(), impl.collect_objects(), [](std::exception_ptr) {});
   http::ServerOptions server;
   server.address = impl.options.address;
   server.port = impl.options.port;

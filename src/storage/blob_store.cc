@@ -145,6 +145,13 @@ awaitable<std::optional<BlobReader>> BlobStore::open(std::string id, std::uint64
   co_return BlobReader(*this, std::move(*info), offset);
 }
 
+BlobReader BlobStore::reader(std::string id, std::uint64_t size_bytes, std::uint64_t offset) {
+  BlobInfo info;
+  info.id = std::move(id);
+  info.size_bytes = size_bytes;
+  return BlobReader(*this, std::move(info), offset);
+}
+
 awaitable<std::optional<std::string>> BlobStore::read(std::string id, std::uint64_t bytes_max) {
   auto reader = co_await open(std::move(id));
   if (!reader) co_return std::nullopt;
@@ -175,7 +182,7 @@ void BlobStore::remove_in(Commit& commit, std::string_view id) {
   commit.erase(meta_key(id)).put(orphan_key(id), encode_time(clock_.wall()));
 }
 
-awaitable<std::expected<std::size_t, StoreError>> BlobStore::collect_orphans(Millis before) {
+awaitable<std::expected<std::size_t, StoreError>> BlobStore::collect_orphans(Millis before, std::function<bool(const std::string& id)> in_use) {
   const std::string prefix = TupleWriter(prefix_).string("blob_orphan").take();
   std::size_t collected = 0;
   for (ScanOptions options{.begin = prefix, .end = prefix_end(prefix), .limit = 100};;) {
@@ -183,7 +190,7 @@ awaitable<std::expected<std::size_t, StoreError>> BlobStore::collect_orphans(Mil
     for (const Entry& entry : page.entries) {
       auto id = TupleReader(std::string_view(entry.key).substr(prefix.size())).string();
       if (!id || entry.value.size() != 8) throw StoreFault(StoreErrc::kCorruption, "an orphan marker of blobs cannot be read");
-      if (decode_time(entry.value) >= before) continue;
+      if (decode_time(entry.value) >= before || (in_use && in_use(*id))) continue;
       if (auto done = co_await collect(std::move(*id), entry.key, entry.version); !done) {
         if (done.error().code != StoreErrc::kConflict) co_return std::unexpected(std::move(done.error()));
         continue;  // it was published just now

@@ -9,6 +9,8 @@
 //   "blob_orphan"  id         -> since ms u64
 #pragma once
 
+#include <functional>
+
 #include "core/clock.h"
 #include "core/entropy.h"
 #include "core/hash.h"
@@ -80,6 +82,9 @@ class BlobStore {  // thread-safe; what it is given outlives it, and it its writ
   awaitable<std::optional<BlobInfo>> find(std::string id);
   // nullopt: no such blob. Reading begins at `offset`.
   awaitable<std::optional<BlobReader>> open(std::string id, std::uint64_t offset = 0);
+  // A reader of a blob that the caller knows to have been there: it ends also when the blob is removed meanwhile, as long
+  // as its chunks are not collected.
+  BlobReader reader(std::string id, std::uint64_t size_bytes, std::uint64_t offset = 0);
   // The whole blob; nullopt: no such blob. For those the caller knows to be small: over `bytes_max` is kTooLarge, thrown.
   awaitable<std::optional<std::string>> read(std::string id, std::uint64_t bytes_max);
   // The blob is gone at once; its chunks go with collect_orphans(), so that readers can end. False: no such blob.
@@ -88,8 +93,9 @@ class BlobStore {  // thread-safe; what it is given outlives it, and it its writ
   // checks of `commit` must make sure that the blob is there: removing one twice would make its marker younger.
   void remove_in(Commit& commit, std::string_view id);
   // Deletes the chunks of blobs removed, or never published, since before `before`. The number of blobs. To be called
-  // with a `before` further back than the longest upload; a later publish() of a collected one gets kConflict.
-  awaitable<std::expected<std::size_t, StoreError>> collect_orphans(Millis before);
+  // with a `before` further back than the longest upload, or to leave those `in_use` alone; a later publish() of a collected
+  // one gets kConflict.
+  awaitable<std::expected<std::size_t, StoreError>> collect_orphans(Millis before, std::function<bool(const std::string& id)> in_use = {});
 
  private:
   friend class BlobWriter;

@@ -7,19 +7,23 @@
 namespace parvis::s3 {
 namespace {
 
+std::vector<std::string> ids_of(const std::vector<Piece>& pieces) {
+  std::vector<std::string> ids;
+  for (const Piece& piece : pieces) ids.push_back(piece.blob);
+  return ids;
+}
+
 class PieceReader final : public http::ByteSource {
  public:
-  PieceReader(storage::BlobStore blobs, std::vector<Piece> pieces, std::uint64_t offset, std::uint64_t length)
-      : blobs_(std::move(blobs)), pieces_(std::move(pieces)), offset_(offset), left_(length) {}
+  PieceReader(storage::BlobStore blobs, std::shared_ptr<BlobUses> uses, std::vector<Piece> pieces, std::uint64_t offset, std::uint64_t length)
+      : blobs_(std::move(blobs)), use_(std::move(uses), ids_of(pieces)), pieces_(std::move(pieces)), offset_(offset), left_(length) {}
 
   awaitable<std::optional<std::string>> read() override {
     while (left_ > 0) {
       if (!reader_) {
         while (at_ < pieces_.size() && offset_ >= pieces_[at_].size_bytes) offset_ -= pieces_[at_++].size_bytes;
         if (at_ == pieces_.size()) throw storage::StoreFault(storage::StoreErrc::kCorruption, "an object is shorter than its record says");
-        auto opened = co_await blobs_.open(pieces_[at_].blob, offset_);
-        if (!opened) throw storage::StoreFault(storage::StoreErrc::kConflict, "an object was replaced while it was read");
-        reader_.emplace(std::move(*opened));
+        reader_.emplace(blobs_.reader(pieces_[at_].blob, pieces_[at_].size_bytes, offset_));
       }
       auto bytes = co_await reader_->next();
       if (!bytes) {
@@ -37,6 +41,7 @@ class PieceReader final : public http::ByteSource {
 
  private:
   storage::BlobStore blobs_;
+  const BlobUse use_;
   std::vector<Piece> pieces_;
   std::uint64_t offset_, left_;
   std::size_t at_ = 0;
@@ -107,8 +112,9 @@ awaitable<Received> receive(aws::Body body, BodyClaims claims, storage::BlobWrit
   co_return out;
 }
 
-std::shared_ptr<http::ByteSource> read_pieces(storage::BlobStore blobs, std::vector<Piece> pieces, std::uint64_t offset, std::uint64_t length) {
-  return std::make_shared<PieceReader>(std::move(blobs), std::move(pieces), offset, length);
+std::shared_ptr<http::ByteSource> read_pieces(storage::BlobStore blobs, std::shared_ptr<BlobUses> uses, std::vector<Piece> pieces,
+                                              std::uint64_t offset, std::uint64_t length) {
+  return std::make_shared<PieceReader>(std::move(blobs), std::move(uses), std::move(pieces), offset, length);
 }
 
 }  // namespace parvis::s3

@@ -8,6 +8,7 @@
 
 #include "aws/model.h"
 #include "services/s3/records.h"
+#include "services/s3/uses.h"
 #include "storage/blob_store.h"
 
 namespace parvis::s3 {
@@ -46,8 +47,10 @@ struct Received {
 // Throws: EntityTooLarge, BadDigest, InvalidDigest, IncompleteBody.
 awaitable<Received> receive(aws::Body body, BodyClaims claims, storage::BlobWriter& writer);
 
-// `length` bytes of the pieces from `offset`. `blobs` is owned: the answer may outlive the handler.
-std::shared_ptr<http::ByteSource> read_pieces(storage::BlobStore blobs, std::vector<Piece> pieces, std::uint64_t offset, std::uint64_t length);
+// `length` bytes of the pieces from `offset`, also when the object is replaced or deleted meanwhile: the pieces are in use
+// until the source is gone. `blobs` is owned: the answer may outlive the handler.
+std::shared_ptr<http::ByteSource> read_pieces(storage::BlobStore blobs, std::shared_ptr<BlobUses> uses, std::vector<Piece> pieces,
+                                              std::uint64_t offset, std::uint64_t length);
 
 [[noreturn]] void refuse_checksum(std::string_view algorithm);
 

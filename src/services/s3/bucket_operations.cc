@@ -4,31 +4,20 @@
 
 #include "services/s3/errors.h"
 #include "services/s3/keyspace.h"
+#include "services/s3/limits.h"
 #include "services/s3/operations.h"
+#include "services/s3/tags.h"
 
 namespace parvis::s3 {
 namespace {
 
-constexpr int kAttemptsMax = 10;
 constexpr std::size_t kPolicyBytesMax = 20u << 10;  // S3 User Guide, "Bucket policies"
-constexpr std::size_t kTagsMax = 50;
 
 std::string arn_of(const std::string& name) { return "arn:aws:s3:::" + name; }
 
-std::map<std::string, std::string> checked_tags(const std::vector<model::Tag>& given) {
-  std::map<std::string, std::string> tags;
-  for (const model::Tag& tag : given) {
-    const std::string key = tag.key.value_or("");
-    if (key.empty()) throw aws::ApiError(kInvalidTag, "The TagKey you have provided is invalid");
-    if (!tags.emplace(key, tag.value.value_or("")).second) throw aws::ApiError(kInvalidTag, "Cannot provide multiple Tags with the same key");
-  }
-  if (tags.size() > kTagsMax) throw aws::ApiError(kInvalidTag, fmt::format("Bucket tag count cannot be greater than {}", kTagsMax));
-  return tags;
-}
-
 void refuse_grants(const model::CreateBucketInput& in) {
-  refuse_if(in.acl && *in.acl != "private", "x-amz-acl other than private");
-  refuse_if(in.grant_full_control || in.grant_read || in.grant_read_acp || in.grant_write || in.grant_write_acp, "x-amz-grant-*");
+  if ((in.acl && *in.acl != "private") || in.grant_full_control || in.grant_read || in.grant_read_acp || in.grant_write || in.grant_write_acp)
+    throw aws::ApiError(kInvalidBucketAcl, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting");
   refuse_if(in.object_lock_enabled_for_bucket.value_or(false), "x-amz-bucket-object-lock-enabled");
   refuse_if(in.object_ownership && *in.object_ownership != "BucketOwnerEnforced", "x-amz-object-ownership other than BucketOwnerEnforced");
   refuse_if(in.bucket_namespace && *in.bucket_namespace != "global", "x-amz-bucket-namespace other than global");
@@ -37,85 +26,6 @@ void refuse_grants(const model::CreateBucketInput& in) {
 }
 
 }  // namespace
-
-void Service::bind(aws::Registry& registry) {
-  const auto bind = [&]<class Op>(Op, auto method) {
-    registry.bind<Op>([this, method](aws::CallContext call, typename Op::Input in) { return (this->*method)(std::move(call), std::move(in)); });
-  };
-  bind(model::CreateBucket{}, &Service::create_bucket);
-  bind(model::HeadBucket{}, &Service::head_bucket);
-  bind(model::DeleteBucket{}, &Service::delete_bucket);
-  bind(model::ListBuckets{}, &Service::list_buckets);
-  bind(model::GetBucketLocation{}, &Service::get_location);
-  bind(model::GetBucketPolicy{}, &Service::get_policy);
-  bind(model::PutBucketPolicy{}, &Service::put_policy);
-  bind(model::DeleteBucketPolicy{}, &Service::delete_policy);
-  bind(model::GetBucketTagging{}, &Service::get_tagging);
-  bind(model::PutBucketTagging{}, &Service::put_tagging);
-  bind(model::DeleteBucketTagging{}, &Service::delete_tagging);
-  bind(model::PutObject{}, &Service::put_object);
-  bind(model::GetObject{}, &Service::get_object);
-  bind(model::HeadObject{}, &Service::head_object);
-  bind(model::DeleteObject{}, &Service::delete_object);
-  bind(model::DeleteObjects{}, &Service::delete_objects);
-  bind(model::ListObjectsV2{}, &Service::list_objects);
-  bind(model::CreateMultipartUpload{}, &Service::create_upload);
-  bind(model::UploadPart{}, &Service::upload_part);
-  bind(model::CompleteMultipartUpload{}, &Service::complete_upload);
-  bind(model::AbortMultipartUpload{}, &Service::abort_upload);
-  bind(model::ListParts{}, &Service::list_parts);
-  bind(model::CopyObject{}, &Service::copy_object);
-  bind(model::UploadPartCopy{}, &Service::copy_part);
-}
-
-awaitable<> Service::collect() {
-  // Keys begin with account and Region, so the scopes are found by jumping from one to the next.
-  std::string cursor;
-  do {
-    const storage::ScanPage page = co_await store_.snapshot()->scan({.begin = cursor, .end = {}, .limit = 1});
-    if (page.entries.empty()) co_return;
-    storage::TupleReader reader(page.entries[0].key);
-    const auto account = reader.string();
-    const auto region = account ? reader.string() : account;
-    if (!region) {
-      cursor = page.entries[0].key + '\0';
-      continue;
-    }
-    cursor = storage::prefix_end(storage::TupleWriter().string(*account).string(*region).take());
-    storage::BlobStore data = blobs({*account, *region});
-    if (auto done = co_await data.collect_orphans(clock_.wall() - std::chrono::hours(24)); !done) throw to_api_error(done.error());
-  } while (!cursor.empty());
-}
-
-std::int64_t Service::now_ms() const { return clock_.wall().time_since_epoch().count(); }
-
-awaitable<bool> Service::commit(storage::Commit commit) {
-  auto done = co_await store_.commit(std::move(commit));
-  if (!done && done.error().code != storage::StoreErrc::kConflict) throw to_api_error(done.error());
-  co_return done.has_value();
-}
-
-awaitable<Service::Bucket> Service::find_bucket(aws::Scope scope, std::string name, Owner owner) {
-  Bucket bucket;
-  bucket.key = bucket_key(scope, name);
-  auto value = co_await store_.snapshot()->get(bucket.key);
-  if (!value) throw aws::ApiError(kNoSuchBucket, "The specified bucket does not exist", {{"BucketName", name}});
-  if (owner && *owner != scope.account) throw aws::ApiError(kAccessDenied, "Access Denied");
-  bucket.record = parse_bucket(value->bytes);
-  bucket.version = value->version;
-  co_return bucket;
-}
-
-awaitable<> Service::change_bucket(aws::Scope scope, std::string name, Owner owner, std::function<void(BucketRecord&)> change) {
-  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    Bucket bucket = co_await find_bucket(scope, name, owner);
-    change(bucket.record);
-    storage::Commit write;
-    write.check(bucket.key, bucket.version).put(bucket.key, to_json(bucket.record));
-    if (co_await commit(std::move(write))) co_return;
-  }
-  throw to_api_error({storage::StoreErrc::kConflict, {}, {}});
-}
 
 awaitable<model::CreateBucketOutput> Service::create_bucket(aws::CallContext call, model::CreateBucketInput in) {
   const std::string name = in.bucket.value_or("");
@@ -127,7 +37,7 @@ awaitable<model::CreateBucketOutput> Service::create_bucket(aws::CallContext cal
     if (place != call.scope.region) {
       throw aws::ApiError(kIllegalLocationConstraint, fmt::format("The {} location constraint is incompatible for the region specific endpoint this request was sent to.", place));
     }
-    if (configuration->tags) record.tags = checked_tags(*configuration->tags);
+    if (configuration->tags) record.tags = bucket_tags_in(*configuration->tags);
   }
   record.id = entropy_.token(16);
   record.created_ms = now_ms();
@@ -154,12 +64,15 @@ awaitable<model::DeleteBucketOutput> Service::delete_bucket(aws::CallContext cal
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     const Bucket bucket = co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
     const auto snapshot = store_.snapshot();
+    const char* not_empty = bucket.record.versioning.empty() ? "The bucket you tried to delete is not empty"
+                                                             : "The bucket you tried to delete is not empty. You must delete all versions in the bucket.";
     storage::Commit write;
     write.check(bucket.key, bucket.version).erase(bucket.key);
     // Uploads in progress count as well: their parts would stay without an owner.
-    for (const std::string& prefix : {object_prefix(call.scope, bucket.record.id), upload_prefix(call.scope, bucket.record.id)}) {
+    for (const std::string& prefix : {object_prefix(call.scope, bucket.record.id), version_prefix(call.scope, bucket.record.id),
+                                      upload_prefix(call.scope, bucket.record.id)}) {
       const storage::ScanPage page = co_await snapshot->scan({.begin = prefix, .end = storage::prefix_end(prefix), .limit = 1});
-      if (!page.entries.empty()) throw aws::ApiError(kBucketNotEmpty, "The bucket you tried to delete is not empty", {{"BucketName", *in.bucket}});
+      if (!page.entries.empty()) throw aws::ApiError(kBucketNotEmpty, not_empty, {{"BucketName", *in.bucket}});
       write.guards.push_back({prefix, storage::prefix_end(prefix), snapshot->stamp()});
     }
     if (co_await commit(std::move(write))) co_return model::DeleteBucketOutput{};
@@ -248,8 +161,8 @@ awaitable<model::GetBucketTaggingOutput> Service::get_tagging(aws::CallContext c
 
 awaitable<model::PutBucketTaggingOutput> Service::put_tagging(aws::CallContext call, model::PutBucketTaggingInput in) {
   if (!in.tagging || !in.tagging->tag_set)
-    throw aws::ApiError(kMalformedXml, "The XML you provided was not well-formed or did not validate against our published schema");
-  const auto tags = checked_tags(*in.tagging->tag_set);
+    throw malformed_xml();
+  const auto tags = bucket_tags_in(*in.tagging->tag_set);
   co_await change_bucket(call.scope, *in.bucket, in.expected_bucket_owner, [&](BucketRecord& record) { record.tags = tags; });
   co_return model::PutBucketTaggingOutput{};
 }

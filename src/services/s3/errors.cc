@@ -13,6 +13,14 @@ void refuse_if(bool present, std::string_view member) {
   if (present) refuse(member);
 }
 
+aws::ApiError malformed_xml() {
+  return aws::ApiError(kMalformedXml, "The XML you provided was not well-formed or did not validate against our published schema");
+}
+
+aws::ApiError no_such_key(const std::string& key) {
+  return aws::ApiError(kNoSuchKey, "The specified key does not exist.", {{"Key", key}});
+}
+
 aws::ApiError precondition_failed(std::string_view condition) {
   return aws::ApiError(kPreconditionFailed, "At least one of the pre-conditions you specified did not hold", {{"Condition", condition}});
 }

@@ -1,7 +1,10 @@
 // s3/keyspace.h: what this service stores, and under which keys (tuples, storage/tuple.h).
 //
 //   (account, region, "s3", "bucket", name)                 a bucket, JSON (records.h)
-//   (account, region, "s3", "object", bucket id, key)       an object: its parts are blobs; JSON
+//   (account, region, "s3", "object", bucket id, key)       the object that GetObject gives: its parts are blobs; JSON
+//   (account, region, "s3", "version", bucket id, key, ~order u64)
+//                                                           its other versions, newest first, and all delete markers; JSON
+//   (account, region, "s3", "null", bucket id, key)         order u64 of the version "null", when it is among those
 //   (account, region, "s3", "upload", bucket id, upload id) a multipart upload in progress, JSON
 //   (account, region, "s3", "part", upload id, number u64)  one part of it, JSON
 //   (account, region, "s3", "data") and on                  bytes, as storage/blob_store.h lays blobs out
@@ -35,6 +38,23 @@ inline std::string object_start(const aws::Scope& scope, std::string_view bucket
   key.resize(key.size() - 2);
   return key;
 }
+inline std::string version_prefix(const aws::Scope& scope, std::string_view bucket_id) {
+  return space(scope, "version").string(bucket_id).take();
+}
+inline std::string versions_of_key(const aws::Scope& scope, std::string_view bucket_id, std::string_view key) {
+  return space(scope, "version").string(bucket_id).string(key).take();
+}
+inline std::string version_start(const aws::Scope& scope, std::string_view bucket_id, std::string_view start) {
+  std::string key = versions_of_key(scope, bucket_id, start);
+  key.resize(key.size() - 2);
+  return key;
+}
+inline std::string version_key(const aws::Scope& scope, std::string_view bucket_id, std::string_view key, std::uint64_t order) {
+  return space(scope, "version").string(bucket_id).string(key).u64(~order).take();
+}
+inline std::string null_key(const aws::Scope& scope, std::string_view bucket_id, std::string_view key) {
+  return space(scope, "null").string(bucket_id).string(key).take();
+}
 inline std::string upload_prefix(const aws::Scope& scope, std::string_view bucket_id) {
   return space(scope, "upload").string(bucket_id).take();
 }
@@ -47,6 +67,7 @@ inline std::string part_prefix(const aws::Scope& scope, std::string_view upload_
 inline std::string part_key(const aws::Scope& scope, std::string_view upload_id, std::uint64_t number) {
   return space(scope, "part").string(upload_id).u64(number).take();
 }
+inline std::uint64_t part_number_of(std::string_view key) { return storage::load_u64(key.substr(key.size() - 8)); }
 inline std::string data_prefix(const aws::Scope& scope) { return space(scope, "data").take(); }
 
 }  // namespace parvis::s3

@@ -2,26 +2,18 @@
 #include <fmt/format.h>
 
 #include "services/s3/body.h"
+#include "services/s3/conditions.h"
 #include "services/s3/errors.h"
 #include "services/s3/keyspace.h"
+#include "services/s3/limits.h"
 #include "services/s3/object_input.h"
 #include "services/s3/operations.h"
 
 namespace parvis::s3 {
 namespace {
 
-constexpr int kAttemptsMax = 10;
-constexpr int kPartNumberMax = 10'000;
 constexpr std::size_t kPartsMax = 1000;  // Differs from AWS (10,000): an object appears in one commit
 constexpr std::uint64_t kPartBytesMin = 5u << 20;
-
-std::uint64_t number_of(const storage::Entry& entry) { return storage::load_u64(std::string_view(entry.key).substr(entry.key.size() - 8)); }
-
-int checked_number(std::optional<int> number) {
-  if (!number || *number < 1 || *number > kPartNumberMax)
-    throw aws::ApiError(kInvalidArgument, "Part number must be an integer between 1 and 10000, inclusive", {{"ArgumentName", "partNumber"}});
-  return *number;
-}
 
 std::string bare(std::string_view etag) {
   if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
@@ -81,7 +73,7 @@ awaitable<model::CreateMultipartUploadOutput> Service::create_upload(aws::CallCo
 
 awaitable<model::UploadPartOutput> Service::upload_part(aws::CallContext call, model::UploadPartInput in) {
   refuse_if(in.sse_customer_algorithm || in.sse_customer_key || in.sse_customer_key_md5, "x-amz-server-side-encryption-customer-*");
-  const auto number = static_cast<std::uint64_t>(checked_number(in.part_number));
+  const auto number = static_cast<std::uint64_t>(checked_part_number(in.part_number));
   const Bucket bucket = co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
   const Upload upload = co_await find_upload(call.scope, bucket, *in.key, *in.upload_id);
   BodyClaims claims = claims_of(in);
@@ -92,23 +84,33 @@ awaitable<model::UploadPartOutput> Service::upload_part(aws::CallContext call, m
   }
   storage::BlobStore data = blobs(call.scope);
   storage::BlobWriter writer = data.create();
+  const BlobUse use(uses_, {writer.id()});
   const Received got = co_await receive(std::move(in.body).value_or(aws::Body{}), std::move(claims), writer);
-  const PartRecord record{{writer.id(), got.size_bytes}, hex_encode(got.md5), now_ms(), got.checksum};
-  const std::string key = part_key(call.scope, *in.upload_id, number);
+  PartRecord record{{}, hex_encode(got.md5), 0, got.checksum};
+  record.piece.blob = writer.id();
+  record.piece.size_bytes = got.size_bytes;
+  co_await publish_part(call.scope, bucket, *in.key, *in.upload_id, number, record, writer);
+  model::UploadPartOutput out;
+  out.e_tag = quoted(record.etag);
+  set_checksum(record.checksum, out);
+  co_return out;
+}
+
+awaitable<> Service::publish_part(aws::Scope scope, Bucket bucket, std::string object, std::string upload_id, std::uint64_t number,
+                                  PartRecord& record, storage::BlobWriter& writer) {
+  storage::BlobStore data = blobs(scope);
+  const std::string key = part_key(scope, upload_id, number);
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    const Upload current = co_await find_upload(call.scope, bucket, *in.key, *in.upload_id);
+    const Upload current = co_await find_upload(scope, bucket, object, upload_id);
     const auto now = co_await store_.snapshot()->get(key);
+    record.modified_ms = now_ms();
     storage::Commit write;
     write.check(current.key, current.version);
     write.check(key, now ? std::optional(now->version) : std::nullopt).put(key, to_json(record));
     if (now) data.remove_in(write, parse_part(now->bytes).piece.blob);
     auto done = co_await writer.publish(std::move(write));
-    if (!done && done.error().code == storage::StoreErrc::kConflict) continue;
-    if (!done) throw to_api_error(done.error());
-    model::UploadPartOutput out;
-    out.e_tag = quoted(record.etag);
-    set_checksum(record.checksum, out);
-    co_return out;
+    if (done) co_return;
+    if (done.error().code != storage::StoreErrc::kConflict) throw to_api_error(done.error());
   }
   throw to_api_error({storage::StoreErrc::kConflict, {}, {}});
 }
@@ -119,7 +121,7 @@ awaitable<model::CompleteMultipartUploadOutput> Service::complete_upload(aws::Ca
   refuse_if(in.checksum_crc32 || in.checksum_crc32_c || in.checksum_crc64_nvme || in.checksum_sha1 || in.checksum_sha256 || in.checksum_sha512 ||
                 in.checksum_md5 || in.checksum_xxhash64 || in.checksum_xxhash3 || in.checksum_xxhash128, "x-amz-checksum-* of a whole multipart upload");
   if (!in.multipart_upload || !in.multipart_upload->parts || in.multipart_upload->parts->empty())
-    throw aws::ApiError(kMalformedXml, "The XML you provided was not well-formed or did not validate against our published schema");
+    throw malformed_xml();
   const auto& wanted = *in.multipart_upload->parts;
   for (std::size_t i = 1; i < wanted.size(); ++i) {
     if (wanted[i].part_number.value_or(0) <= wanted[i - 1].part_number.value_or(0))
@@ -132,17 +134,14 @@ awaitable<model::CompleteMultipartUploadOutput> Service::complete_upload(aws::Ca
     const auto snapshot = store_.snapshot();
     const auto stored = co_await parts_of(snapshot, call.scope, *in.upload_id);
     refuse_if(stored.size() > kPartsMax, fmt::format("A multipart upload of more than {} parts", kPartsMax));
-    const std::string key = object_key(call.scope, bucket.record.id, *in.key);
-    const auto now = co_await store_.snapshot()->get(key);
-    std::optional<ObjectRecord> old;
-    if (now) old = parse_object(now->bytes);
-    check_write(in.if_match, in.if_none_match, old ? &*old : nullptr, *in.key);
+    Versions versions(call.scope, bucket.record, *in.key);
+    co_await versions.load(store_.snapshot(), true);
+    check_write(in.if_match, in.if_none_match, versions.current(), *in.key);
 
     storage::Commit write;
     write.check(bucket.key, bucket.version).check(upload.key, upload.version).erase(upload.key);
     const std::string prefix = part_prefix(call.scope, *in.upload_id);
     write.guards.push_back({prefix, storage::prefix_end(prefix), snapshot->stamp()});  // a part that came later would have no owner
-    write.check(key, now ? std::optional(now->version) : std::nullopt);
     ObjectRecord record = upload.record.object;
     Digest md5(Digest::Kind::kMd5);
     std::optional<ChecksumMaker> checksum;
@@ -150,7 +149,7 @@ awaitable<model::CompleteMultipartUploadOutput> Service::complete_upload(aws::Ca
     std::size_t next = 0;
     int before = 0;
     for (const storage::Entry& entry : stored) {
-      const auto number = static_cast<int>(number_of(entry));
+      const auto number = static_cast<int>(part_number_of(entry.key));
       const PartRecord part = parse_part(entry.value);
       write.check(entry.key, entry.version).erase(entry.key);
       if (next == wanted.size() || wanted[next].part_number.value_or(0) != number) {
@@ -168,6 +167,8 @@ awaitable<model::CompleteMultipartUploadOutput> Service::complete_upload(aws::Ca
       if (checksum) checksum->update(*base64_decode(part.checksum.value));
       record.size_bytes += part.piece.size_bytes;
       record.pieces.push_back(part.piece);
+      record.pieces.back().number = number;
+      if (checksum) record.pieces.back().checksum = part.checksum.value;
     }
     if (next != wanted.size()) {
       throw aws::ApiError(kInvalidPart, "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
@@ -177,15 +178,14 @@ awaitable<model::CompleteMultipartUploadOutput> Service::complete_upload(aws::Ca
       throw aws::ApiError(kInvalidArgument, "The provided 'x-amz-mp-object-size' header does not match what was computed.");
     record.etag = fmt::format("{}-{}", hex_encode(md5.finish()), record.pieces.size());
     if (checksum) record.checksum.value = fmt::format("{}-{}", base64_encode(checksum->finish()), record.pieces.size());
-    record.modified_ms = now_ms();
-    write.put(key, to_json(record));
-    if (old) for (const Piece& piece : old->pieces) data.remove_in(write, piece.blob);
+    versions.put(record, {now_ms(), entropy_, data}, write);
     if (!co_await commit(std::move(write))) continue;
     model::CompleteMultipartUploadOutput out;
     out.location = fmt::format("/{}/{}", *in.bucket, http::percent_encode(*in.key, true));
     out.bucket = in.bucket;
     out.key = in.key;
     out.e_tag = quoted(record.etag);
+    if (!record.version_id.empty()) out.version_id = record.version_id;
     if (checksum) {
       set_checksum(record.checksum, out);
       out.checksum_type = "COMPOSITE";
@@ -220,41 +220,6 @@ awaitable<model::AbortMultipartUploadOutput> Service::abort_upload(aws::CallCont
     if (co_await commit(std::move(write)) && last) co_return model::AbortMultipartUploadOutput{};
   }
   throw to_api_error({storage::StoreErrc::kConflict, {}, {}});
-}
-
-awaitable<model::ListPartsOutput> Service::list_parts(aws::CallContext call, model::ListPartsInput in) {
-  refuse_if(in.sse_customer_algorithm || in.sse_customer_key || in.sse_customer_key_md5, "x-amz-server-side-encryption-customer-*");
-  const Bucket bucket = co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
-  co_await find_upload(call.scope, bucket, *in.key, *in.upload_id);
-  if (in.max_parts.value_or(0) < 0) throw aws::ApiError(kInvalidArgument, "Argument max-parts must be an integer between 0 and 2147483647", {{"ArgumentName", "max-parts"}});
-  const int limit = std::min(in.max_parts.value_or(1000), 1000), marker = in.part_number_marker.value_or(0);
-  model::ListPartsOutput out;
-  out.bucket = in.bucket;
-  out.key = in.key;
-  out.upload_id = in.upload_id;
-  out.max_parts = limit;
-  out.part_number_marker = marker;
-  out.storage_class = "STANDARD";
-  out.owner.emplace().id = call.scope.account;
-  out.is_truncated = false;
-  out.parts.emplace();
-  for (const storage::Entry& entry : co_await parts_of(store_.snapshot(), call.scope, *in.upload_id)) {
-    const auto number = static_cast<int>(number_of(entry));
-    if (number <= marker) continue;
-    if (out.parts->size() == static_cast<std::size_t>(limit)) {
-      out.is_truncated = true;
-      break;
-    }
-    const PartRecord record = parse_part(entry.value);
-    model::Part& part = out.parts->emplace_back();
-    part.part_number = number;
-    part.e_tag = quoted(record.etag);
-    part.size = static_cast<std::int64_t>(record.piece.size_bytes);
-    part.last_modified = aws::Timestamp{static_cast<double>(record.modified_ms) / 1000.0};
-    set_checksum(record.checksum, part);
-    out.next_part_number_marker = number;
-  }
-  co_return out;
 }
 
 }  // namespace parvis::s3

@@ -4,6 +4,7 @@
 #include "aws/api_call.h"
 #include "services/s3/errors.h"
 #include "services/s3/records.h"
+#include "services/s3/tags.h"
 
 namespace parvis::s3 {
 
@@ -19,20 +20,29 @@ inline std::string without_framing(std::string encoding) {
   return encoding;
 }
 
+inline int checked_part_number(std::optional<int> number) {
+  constexpr int kPartNumberMax = 10'000;
+  if (!number || *number < 1 || *number > kPartNumberMax)
+    throw aws::ApiError(kInvalidArgument, "Part number must be an integer between 1 and 10000, inclusive", {{"ArgumentName", "partNumber"}});
+  return *number;
+}
+
 template <class Input>
 ObjectRecord described(const Input& in) {
   if (in.key.value_or("").size() > kObjectKeyBytesMax) throw aws::ApiError(kKeyTooLong, "Your key is too long");
-  refuse_if(in.acl && *in.acl != "private" && *in.acl != "bucket-owner-full-control", "x-amz-acl");
-  refuse_if(in.grant_full_control || in.grant_read || in.grant_read_acp || in.grant_write_acp, "x-amz-grant-*");
+  if ((in.acl && *in.acl != "private" && *in.acl != "bucket-owner-full-control") || in.grant_full_control || in.grant_read ||
+      in.grant_read_acp || in.grant_write_acp) {
+    throw aws::ApiError(kAccessControlListNotSupported, "The bucket does not allow ACLs");
+  }
   refuse_if(in.storage_class && *in.storage_class != "STANDARD", "x-amz-storage-class other than STANDARD");
   refuse_if(in.server_side_encryption && *in.server_side_encryption != "AES256", "x-amz-server-side-encryption other than AES256");
   refuse_if(in.sse_customer_algorithm || in.sse_customer_key || in.sse_customer_key_md5, "x-amz-server-side-encryption-customer-*");
   refuse_if(in.ssekms_key_id || in.ssekms_encryption_context || in.bucket_key_enabled.value_or(false), "x-amz-server-side-encryption-aws-kms-*");
   refuse_if(in.website_redirect_location.has_value(), "x-amz-website-redirect-location");
-  refuse_if(in.tagging.has_value(), "x-amz-tagging");
   refuse_if(in.object_lock_mode || in.object_lock_retain_until_date || in.object_lock_legal_hold_status || in.object_lock_event_hold ||
                 in.object_lock_event_hold_duration_days || in.object_lock_event_hold_duration_years, "x-amz-object-lock-*");
   ObjectRecord record;
+  if (in.tagging) record.tags = object_tags_in(*in.tagging);
   const auto keep = [&](const char* name, const std::optional<std::string>& value) {
     if (value && !value->empty()) record.headers[name] = *value;
   };
@@ -53,26 +63,6 @@ ObjectRecord described(const Input& in) {
   }
   if (bytes > kMetadataBytesMax) throw aws::ApiError(kMetadataTooLarge, "Your metadata headers exceed the maximum allowed metadata size");
   return record;
-}
-
-inline std::string quoted(std::string_view etag) { return "\"" + std::string(etag) + "\""; }
-// Whether a list of entity tags as If-Match has it names this one.
-inline bool names_etag(std::string_view list, std::string_view etag) {
-  if (list == "*" || list == etag) return true;
-  return list.find(quoted(etag)) != list.npos;
-}
-
-// Conditional writes. `now`: the object as it is, if there is one. Throws NoSuchKey and PreconditionFailed.
-inline void check_write(const std::optional<std::string>& if_match, const std::optional<std::string>& if_none_match, const ObjectRecord* now,
-                        const std::string& key) {
-  if (if_none_match) {
-    if (*if_none_match != "*") refuse("If-None-Match other than *");
-    if (now) throw precondition_failed("If-None-Match");
-  }
-  if (if_match) {
-    if (!now) throw aws::ApiError(kNoSuchKey, "The specified key does not exist.", {{"Key", key}});
-    if (!names_etag(*if_match, now->etag)) throw precondition_failed("If-Match");
-  }
 }
 
 }  // namespace parvis::s3

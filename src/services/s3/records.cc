@@ -36,15 +36,32 @@ Checksum checksum_of(const json::object& in) {
   return {text_of(in, "algorithm"), text_of(in, "value"), in.at("composite").as_bool()};
 }
 
-json::object from_piece(const Piece& piece) { return {{"blob", piece.blob}, {"size", piece.size_bytes}}; }
-Piece piece_of(const json::object& in) { return {text_of(in, "blob"), in.at("size").to_number<std::uint64_t>()}; }
+// Members that not every record has: text or nothing, true or nothing.
+std::string text_or_none(const json::object& in, std::string_view name) { return in.contains(name) ? text_of(in, name) : std::string(); }
+bool flag_of(const json::object& in, std::string_view name) { return in.contains(name) && in.at(name).as_bool(); }
+
+json::object from_piece(const Piece& piece) {
+  json::object out{{"blob", piece.blob}, {"size", piece.size_bytes}};
+  if (piece.number != 1) out["number"] = piece.number;
+  if (!piece.checksum.empty()) out["checksum"] = piece.checksum;
+  return out;
+}
+
+Piece piece_of(const json::object& in) {
+  return {text_of(in, "blob"), in.at("size").to_number<std::uint64_t>(), in.contains("number") ? in.at("number").to_number<int>() : 1,
+          text_or_none(in, "checksum")};
+}
 
 json::object from_object(const ObjectRecord& record) {
   json::array pieces;
   for (const Piece& piece : record.pieces) pieces.push_back(from_piece(piece));
-  return {{"format", 1}, {"pieces", std::move(pieces)}, {"size", record.size_bytes}, {"etag", record.etag},
-          {"modified", record.modified_ms}, {"checksum", from_checksum(record.checksum)},
-          {"headers", from_texts(record.headers)}, {"metadata", from_texts(record.metadata)}};
+  json::object out{{"format", 1}, {"pieces", std::move(pieces)}, {"size", record.size_bytes}, {"etag", record.etag},
+                   {"modified", record.modified_ms}, {"order", record.order}, {"checksum", from_checksum(record.checksum)},
+                   {"headers", from_texts(record.headers)}, {"metadata", from_texts(record.metadata)}};
+  if (!record.version_id.empty()) out["version"] = record.version_id;
+  if (record.delete_marker) out["marker"] = true;
+  if (!record.tags.empty()) out["tags"] = from_texts(record.tags);
+  return out;
 }
 
 ObjectRecord object_of(const json::object& in) {
@@ -56,7 +73,60 @@ ObjectRecord object_of(const json::object& in) {
   record.checksum = checksum_of(in.at("checksum").as_object());
   record.headers = texts_of(in.at("headers"));
   record.metadata = texts_of(in.at("metadata"));
+  record.version_id = text_or_none(in, "version");
+  record.delete_marker = flag_of(in, "marker");
+  if (in.contains("tags")) record.tags = texts_of(in.at("tags"));
+  // Records written before there were versions have no order: when they were written stands for it.
+  record.order = in.contains("order") ? in.at("order").to_number<std::uint64_t>() : static_cast<std::uint64_t>(record.modified_ms) * 1000;
   return record;
+}
+
+json::array from_list(const std::vector<std::string>& texts) { return json::array(texts.begin(), texts.end()); }
+
+std::vector<std::string> list_of(const json::value& value) {
+  std::vector<std::string> out;
+  for (const json::value& text : value.as_array()) out.emplace_back(text.as_string());
+  return out;
+}
+
+json::object from_rule(const CorsRule& rule) {
+  json::object out{{"id", rule.id}, {"origins", from_list(rule.origins)}, {"methods", from_list(rule.methods)},
+                   {"headers", from_list(rule.headers)}, {"exposed", from_list(rule.exposed)}};
+  if (rule.max_age_seconds) out["maxAge"] = *rule.max_age_seconds;
+  return out;
+}
+
+CorsRule rule_of(const json::object& in) {
+  CorsRule rule{text_of(in, "id"), list_of(in.at("origins")), list_of(in.at("methods")), list_of(in.at("headers")),
+                list_of(in.at("exposed")), std::nullopt};
+  if (in.contains("maxAge")) rule.max_age_seconds = in.at("maxAge").to_number<int>();
+  return rule;
+}
+
+json::object from_settings(const BucketRecord& record) {
+  json::object out{{"versioning", record.versioning}, {"ownership", record.ownership}};
+  out["encryption"] = {{"algorithm", record.encryption.algorithm}, {"key", record.encryption.key_id},
+                       {"bucketKey", record.encryption.bucket_key}, {"blocked", from_list(record.encryption.blocked)}};
+  if (const auto& block = record.public_access)
+    out["publicAccess"] = {{"blockAcls", block->block_acls}, {"ignoreAcls", block->ignore_acls},
+                           {"blockPolicy", block->block_policy}, {"restrictBuckets", block->restrict_buckets}};
+  json::array rules;
+  for (const CorsRule& rule : record.cors) rules.push_back(from_rule(rule));
+  out["cors"] = std::move(rules);
+  return out;
+}
+
+void read_settings(const json::object& in, BucketRecord& record) {
+  record.versioning = text_of(in, "versioning");
+  record.ownership = flag_of(in, "ownership");
+  const json::object& encryption = in.at("encryption").as_object();
+  record.encryption = {text_of(encryption, "algorithm"), text_of(encryption, "key"), flag_of(encryption, "bucketKey"), list_of(encryption.at("blocked"))};
+  record.public_access.reset();
+  if (const json::value* block = in.if_contains("publicAccess")) {
+    const json::object& is = block->as_object();
+    record.public_access = PublicAccessBlock{flag_of(is, "blockAcls"), flag_of(is, "ignoreAcls"), flag_of(is, "blockPolicy"), flag_of(is, "restrictBuckets")};
+  }
+  for (const json::value& rule : in.at("cors").as_array()) record.cors.push_back(rule_of(rule.as_object()));
 }
 
 template <class Read>
@@ -76,6 +146,7 @@ auto checked(std::string_view bytes, const char* what, Read read) {
 std::string to_json(const BucketRecord& record) {
   json::object out{{"format", 1}, {"id", record.id}, {"created", record.created_ms}, {"tags", from_texts(record.tags)}};
   if (record.policy) out["policy"] = *record.policy;
+  out["settings"] = from_settings(record);
   return json::serialize(out);
 }
 
@@ -97,6 +168,7 @@ BucketRecord parse_bucket(std::string_view bytes) {
     record.created_ms = in.at("created").to_number<std::int64_t>();
     record.tags = texts_of(in.at("tags"));
     if (in.contains("policy")) record.policy = text_of(in, "policy");
+    if (const json::value* settings = in.if_contains("settings")) read_settings(settings->as_object(), record);
     return record;
   });
 }

@@ -10,16 +10,41 @@
 
 namespace parvis::s3 {
 
+struct CorsRule {
+  std::string id;  // may be empty
+  std::vector<std::string> origins, methods, headers, exposed;
+  std::optional<int> max_age_seconds;
+};
+
+struct Encryption {
+  std::string algorithm = "AES256";
+  std::string key_id;  // of aws:kms; may be empty
+  bool bucket_key = false;
+  std::vector<std::string> blocked;  // EncryptionType: "NONE", "SSE-C"
+};
+
+struct PublicAccessBlock {
+  bool block_acls = true, ignore_acls = true, block_policy = true, restrict_buckets = true;
+};
+
+// What a new bucket has is what S3 gives new buckets (S3 User Guide: since April 2023 no ACLs and no public access).
 struct BucketRecord {
   std::string id;  // of this bucket and no later one of the same name
   std::int64_t created_ms = 0;
   std::map<std::string, std::string> tags;
   std::optional<std::string> policy;
+  std::string versioning;  // "Enabled", "Suspended"; empty: never was
+  Encryption encryption;
+  std::optional<PublicAccessBlock> public_access = PublicAccessBlock{};
+  bool ownership = true;  // BucketOwnerEnforced is set; false: the setting was deleted
+  std::vector<CorsRule> cors;
 };
 
-struct Piece {  // a blob
+struct Piece {  // a blob: the object, or one part of a multipart upload
   std::string blob;
   std::uint64_t size_bytes = 0;
+  int number = 1;        // of the part
+  std::string checksum;  // of the part, base64; empty when the upload keeps none
 };
 
 struct Checksum {
@@ -28,7 +53,11 @@ struct Checksum {
   bool composite = false;
 };
 
-struct ObjectRecord {
+struct ObjectRecord {  // one version of an object, or a delete marker
+  std::string version_id;   // empty: "null"
+  std::uint64_t order = 0;  // of the versions of one key, rising; microseconds of the wall clock where those rise
+  bool delete_marker = false;
+  std::map<std::string, std::string> tags;
   std::vector<Piece> pieces;
   std::uint64_t size_bytes = 0;
   std::string etag;  // without quotes
@@ -40,7 +69,7 @@ struct ObjectRecord {
 
 struct UploadRecord {
   std::string key;
-  ObjectRecord object;  // headers, metadata and the checksum's algorithm
+  ObjectRecord object;  // headers, metadata, tags and the checksum's algorithm; `modified_ms` is when it began
 };
 
 struct PartRecord {

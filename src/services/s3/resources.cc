@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "services/s3/bucket_properties.h"
 #include "services/s3/errors.h"
 #include "services/s3/operations.h"
 
@@ -14,12 +15,13 @@ using enum aws::PropertyRule::Handling;
 using enum aws::PropertyRule::Change;
 
 constexpr std::array kBucketRules = {
-    Rule{"BucketEncryption", kWarned, kInPlace, "objects are stored without encryption"},
+    Rule{"BucketEncryption", kWarned, kInPlace, "kept and readable, but objects are stored without encryption"},
     Rule{"BucketName", kApplied, kReplaces},
-    Rule{"OwnershipControls", kNeutral, kInPlace, "there are no ACLs: the bucket's owner owns every object"},
-    Rule{"PublicAccessBlockConfiguration", kWarned, kInPlace, "access is not checked yet"},
+    Rule{"CorsConfiguration"},
+    Rule{"OwnershipControls"},
+    Rule{"PublicAccessBlockConfiguration", kWarned, kInPlace, "kept and readable, but access is not checked yet"},
     Rule{"Tags[].Key"}, Rule{"Tags[].Value"},
-    Rule{"VersioningConfiguration", kWarned, kInPlace, "versions are not kept yet: an object that is replaced or deleted is gone"},
+    Rule{"VersioningConfiguration"},
 };
 constexpr std::array kPolicyRules = {Rule{"Bucket", kApplied, kReplaces}, Rule{"PolicyDocument"}};
 constexpr std::array<std::string_view, 2> kPolicyRequired = {"Bucket", "PolicyDocument"};
@@ -42,6 +44,7 @@ boost::json::array tags(const aws::ResourceRequest& request) {
 aws::ResourceResult bucket_result(const std::string& name, const std::string& region) {
   return {name, {{"Arn", "arn:aws:s3:::" + name},
                  {"DomainName", name + ".s3.amazonaws.com"},
+                 {"DualStackDomainName", name + ".s3.dualstack." + region + ".amazonaws.com"},
                  {"RegionalDomainName", name + ".s3." + region + ".amazonaws.com"}}};
 }
 
@@ -70,11 +73,13 @@ class BucketType final : public aws::ResourceType {
     // Created by an earlier try of this step, whose tags may be missing: its name is made of the token, or its tags say so.
     if (failed && (failed->code() != "BucketAlreadyOwnedByYou" || (named && !co_await is_ours(request, name)))) throw *failed;
     co_await api_.call_json(request.call, "s3", "PutBucketTagging", object{{"Bucket", name}, {"Tagging", object{{"TagSet", tags(request)}}}});
+    co_await apply_settings(api_, request, name);
     co_return bucket_result(name, request.call.scope.region);
   }
 
   awaitable<aws::ResourceResult> update(aws::ResourceRequest request) override {
     co_await api_.call_json(request.call, "s3", "PutBucketTagging", object{{"Bucket", request.physical_id}, {"Tagging", object{{"TagSet", tags(request)}}}});
+    co_await apply_settings(api_, request, request.physical_id);
     co_return bucket_result(request.physical_id, request.call.scope.region);
   }
 
