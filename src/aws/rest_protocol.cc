@@ -1,5 +1,7 @@
 // HTTP bindings of the rest-json and rest-xml protocols: members in the path, the query string, headers, the status, and
 // the body as JSON, XML, raw bytes or a stream. Source: the Smithy specification, "HTTP binding traits".
+#include <array>
+
 #include <fmt/format.h>
 
 #include "aws/json_codec.h"
@@ -153,6 +155,32 @@ awaitable<> copy_body(std::shared_ptr<http::ByteSource> source, http::ByteSink& 
   while (std::optional<std::string> piece = co_await source->read()) co_await sink.write(std::move(*piece));
 }
 
+// Roots of S3's answers, which the models do not name. Source: S3 API Reference, the response syntax of each operation.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 17> kS3Roots{{
+    {"CompleteMultipartUpload", "CompleteMultipartUploadResult"}, {"CreateMultipartUpload", "InitiateMultipartUploadResult"},
+    {"DeleteObjects", "DeleteResult"}, {"GetBucketAcl", "AccessControlPolicy"}, {"GetBucketCors", "CORSConfiguration"},
+    {"GetBucketLocation", "LocationConstraint"}, {"GetBucketTagging", "Tagging"}, {"GetBucketVersioning", "VersioningConfiguration"},
+    {"GetObjectAcl", "AccessControlPolicy"}, {"GetObjectAttributes", "GetObjectAttributesResponse"}, {"GetObjectTagging", "Tagging"},
+    {"ListBuckets", "ListAllMyBucketsResult"}, {"ListMultipartUploads", "ListMultipartUploadsResult"}, {"ListObjects", "ListBucketResult"},
+    {"ListObjectsV2", "ListBucketResult"}, {"ListObjectVersions", "ListVersionsResult"}, {"ListParts", "ListPartsResult"},
+}};
+
+std::string root_of(const OperationModel& op) {
+  if (!op.output->xml_name.empty()) return std::string(op.output->xml_name);
+  for (const auto& [operation, root] : kS3Roots) if (op.service == "s3" && op.name == operation) return std::string(root);
+  return std::string(op.name) + "Result";
+}
+
+// The members of an answer under its root. GetBucketLocation's one member has no element of its own.
+void write_root(const OperationModel& op, const void* output, std::string& out) {
+  if (op.service == "s3" && op.name == "GetBucketLocation") {
+    const Member& only = op.output->members.front();
+    if (const void* field = only.value_in(output)) write_xml_text(scalar_to_text(*only.shape, field, only.timestamp, TimestampFormat::kIso8601), out);
+    return;
+  }
+  write_xml_members(*op.output, output, out);
+}
+
 void encode_payload(const OperationModel& op, const Member& m, const void* field, http::Response& response) {
   const bool xml = op.service_model->protocol == Protocol::kRestXml;
   const auto content_type = [&](std::string_view type) {
@@ -233,12 +261,11 @@ http::Response encode_rest(const OperationModel& op, const std::shared_ptr<void>
     encode_payload(op, *payload, payload->value_in(output.get()), response);
   } else if (xml && body_members) {
     response.headers.add("Content-Type", "application/xml");
-    std::string name(op.output->xml_name);
-    if (name.empty()) name = std::string(op.name) + "Result";
+    const std::string name = root_of(op);
     const std::string_view ns = op.service_model->xml_namespace;
     response.body = fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{} xmlns=\"{}\">", name,
                                 ns.empty() ? "http://s3.amazonaws.com/doc/2006-03-01/" : ns);
-    write_xml_members(*op.output, output.get(), response.body);
+    write_root(op, output.get(), response.body);
     response.body += "</" + name + ">";
   } else if (!xml && op.has_output) {
     response.headers.add("Content-Type", "application/json");

@@ -116,12 +116,21 @@ class XmlDecoder {
   std::vector<std::string>& ignored_;
 };
 
+// The prefix of a structure's namespace is the one that its attributes have ("xsi:type").
+std::string_view attribute_prefix(const Shape& shape) {
+  for (const Member& m : shape.members) {
+    if (const std::size_t colon = m.wire.find(':'); m.xml_attribute && colon != m.wire.npos) return m.wire.substr(0, colon);
+  }
+  return {};
+}
+
 void open_tag(std::string_view name, const Shape& shape, const void* value, const Member* member, std::string& out) {
   (out += '<') += name;
   std::string_view ns = member && !member->xml_namespace.empty() ? member->xml_namespace : shape.xml_namespace;
   if (!ns.empty()) {
     out += " xmlns";
-    if (member && !member->xml_namespace_prefix.empty()) (out += ':') += member->xml_namespace_prefix;
+    const std::string_view prefix = member && !member->xml_namespace_prefix.empty() ? member->xml_namespace_prefix : attribute_prefix(shape);
+    if (!prefix.empty()) (out += ':') += prefix;
     (out += "=\"").append(ns) += '"';
   }
   for (const Member& m : shape.members) {
