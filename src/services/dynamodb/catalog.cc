@@ -63,11 +63,12 @@ awaitable<std::optional<Table>> Catalog::find_if(std::shared_ptr<storage::Snapsh
 
 awaitable<Table> Catalog::find(std::shared_ptr<storage::Snapshot> snapshot, aws::Scope scope, std::string name) {
   std::optional<Table> table = co_await find_if(std::move(snapshot), std::move(scope), std::move(name));
-  if (!table) throw_table_not_found();
+  if (!table || ((*table)->restore && (*table)->restore->in_progress)) throw_table_not_found();
   co_return std::move(*table);
 }
 
-awaitable<Table> Catalog::create(TableRecord record, std::string stream_view) {
+awaitable<Table> Catalog::create(TableRecord record, std::string stream_view,
+                                 std::function<void(const TableRecord&, storage::Commit&)> with) {
   record.id = entropy_.token(20);
   for (IndexRecord& index : record.indexes) index.id = entropy_.token(8);
   record.created_ms = clock_.wall().time_since_epoch().count();
@@ -80,6 +81,7 @@ awaitable<Table> Catalog::create(TableRecord record, std::string stream_view) {
     storage::Commit commit;
     if (!stream_view.empty()) open_stream(record, entropy_.token(20), stream_view, clock_.due().time_since_epoch().count(), commit);
     commit.check(key, std::nullopt).put(key, record.to_json());
+    if (with) with(record, commit);
     const auto done = co_await store_.commit(std::move(commit));
     if (done) co_return Table{std::make_shared<const TableRecord>(record), *done};
     if (!is_retryable(done.error())) throw_store_error(done.error());
@@ -129,6 +131,7 @@ awaitable<Table> Catalog::modify_with(aws::Scope scope, std::string name,
 
 awaitable<Table> Catalog::remove(aws::Scope scope, std::string name) {
   co_return co_await commit_change(std::move(scope), std::move(name), [this](TableRecord& record, storage::Commit& commit) {
+    check_active(record);
     if (record.deletion_protection) {
       throw_validation("Resource cannot be deleted as it is currently protected against deletion. Disable deletion "
                        "protection first.");
@@ -142,6 +145,11 @@ awaitable<Table> Catalog::remove(aws::Scope scope, std::string name) {
     statistics_.forget(record.id);
     return false;
   });
+}
+
+void check_active(const TableRecord& table) {
+  if (!table.restore || !table.restore->in_progress) return;
+  throw aws::ApiError(kResourceInUse, "Attempt to change a resource which is still in use: Table is being created: " + table.name);
 }
 
 void remove_index(TableRecord& table, std::string_view index_name, storage::Commit& commit) {

@@ -23,12 +23,13 @@ class Catalog {  // thread-safe; store, clock and entropy outlive it
  public:
   Catalog(storage::Store& store, const Clock& clock, Entropy& entropy);
 
-  // Throws ResourceNotFoundException, "Requested resource not found".
+  // Throws ResourceNotFoundException, "Requested resource not found", also for a table that is being restored.
   awaitable<Table> find(std::shared_ptr<storage::Snapshot> snapshot, aws::Scope scope, std::string name);
   awaitable<std::optional<Table>> find_if(std::shared_ptr<storage::Snapshot> snapshot, aws::Scope scope, std::string name);
-  // Takes ids and the creation time from the clock and entropy; `stream_view` opens a stream unless it is empty. Throws
-  // ResourceInUseException.
-  awaitable<Table> create(TableRecord record, std::string stream_view = {});
+  // Takes ids and the creation time from the clock and entropy; `stream_view` opens a stream unless it is empty; `with`
+  // adds to the commit. Throws ResourceInUseException.
+  awaitable<Table> create(TableRecord record, std::string stream_view = {},
+                          std::function<void(const TableRecord&, storage::Commit&)> with = {});
   // `change` may be called several times, each time with the newest record; what it throws ends the call.
   awaitable<Table> modify(aws::Scope scope, std::string name, std::function<void(TableRecord&)> change);
   // The same, with what else the commit writes.
@@ -60,6 +61,8 @@ class Catalog {  // thread-safe; store, clock and entropy outlive it
   std::unordered_map<std::string, Table> cache_;  // used only at the version that was read
 };
 
+// Throws ResourceInUseException while the table is being restored.
+void check_active(const TableRecord& table);
 // Takes a global index out of the record and leaves its entries to run_purges(). Throws ResourceNotFoundException.
 void remove_index(TableRecord& table, std::string_view index_name, storage::Commit& commit);
 

@@ -20,6 +20,10 @@ inline constexpr aws::ErrorSpec kItemCollectionSizeLimit{"ItemCollectionSizeLimi
                                                          aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kLimitExceeded{"LimitExceededException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kThrottling{"ThrottlingException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kTableNotFound{"TableNotFoundException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kTableAlreadyExists{"TableAlreadyExistsException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kBackupNotFound{"BackupNotFoundException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kBackupInUse{"BackupInUseException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kTrimmedDataAccess{"TrimmedDataAccessException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kExpiredIterator{"ExpiredIteratorException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kInternal{"InternalServerError", 500, aws::Fault::kServer};

@@ -56,6 +56,16 @@ std::string expiry_key(std::string prefix, std::int64_t due_s, std::string_view 
 std::string statistics_key(const aws::Scope& scope, std::string_view table_id) {
   return begin(scope, "n").string(table_id).take();
 }
+std::string backups_prefix(const aws::Scope& scope) { return begin(scope, "g").take(); }
+std::string backups_prefix(const aws::Scope& scope, std::string_view table_name) {
+  return begin(scope, "g").string(table_name).take();
+}
+std::string backup_key(const aws::Scope& scope, std::string_view table_name, std::string_view backup_id) {
+  return begin(scope, "g").string(table_name).string(backup_id).take();
+}
+std::string backup_items_prefix(const aws::Scope& scope, std::string_view data_id) {
+  return begin(scope, "b").string(data_id).take();
+}
 std::string tasks_prefix(std::string_view kind) { return begin({}, "m").string(kind).take(); }
 std::string task_key(std::string_view kind, std::string_view id) { return begin({}, "m").string(kind).string(id).take(); }
 

@@ -11,6 +11,8 @@
 //   (account, region, "dynamodb", "s", stream id, stamp, index)                     change, see change_codec.h
 //   (account, region, "dynamodb", "u", table id, ttl id, due in s, rest of the item's key)   "", finds items to expire
 //   (account, region, "dynamodb", "n", table id)                                    last known counts, JSON
+//   (account, region, "dynamodb", "g", table name, backup id)                        backup record, JSON
+//   (account, region, "dynamodb", "b", data id, rest of the item's key)              stored item of a backup
 //   ("", "", "dynamodb", "m", kind, id)                                             key of the record that is looked after
 //   ("", "", "dynamodb", "p", id)                                                   key prefix that a purge deletes
 //
@@ -49,8 +51,13 @@ std::string changes_prefix(const aws::Scope& scope, std::string_view stream_id);
 std::string expiries_prefix(const aws::Scope& scope, std::string_view table_id, std::string_view ttl_id);
 std::string expiry_key(std::string expiries_prefix, std::int64_t due_s, std::string_view item_suffix);
 std::string statistics_key(const aws::Scope& scope, std::string_view table_id);
-// What the background work looks after, over all accounts: one entry per stream and per table with time to live.
-inline constexpr std::string_view kStreamTask = "stream", kExpiryTask = "ttl";
+std::string backups_prefix(const aws::Scope& scope);
+std::string backups_prefix(const aws::Scope& scope, std::string_view table_name);
+std::string backup_key(const aws::Scope& scope, std::string_view table_name, std::string_view backup_id);
+std::string backup_items_prefix(const aws::Scope& scope, std::string_view data_id);
+// What the background work looks after, over all accounts: one entry per stream, per table with time to live, and per backup
+// or restored table that is not complete.
+inline constexpr std::string_view kStreamTask = "stream", kExpiryTask = "ttl", kBackupTask = "backup", kRestoreTask = "restore";
 std::string tasks_prefix(std::string_view kind);
 std::string task_key(std::string_view kind, std::string_view id);
 // Account and Region of a key, nullopt for damaged bytes.

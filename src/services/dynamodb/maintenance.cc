@@ -15,10 +15,14 @@ constexpr int kTicksPerTrim = 300;               // one minute
 }  // namespace
 
 awaitable<> Service::maintain() {
-  asio::steady_timer timer(co_await asio::this_coro::executor);
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor);
   for (int tick = 0; !*stopping_; ++tick) {
     try {
-      if (tick % kTicksPerSweep == 0) co_await expire_items();
+      if (tick % kTicksPerSweep == 0) {
+        start_jobs(executor);
+        co_await expire_items();
+      }
       if (tick % kTicksPerTrim == 0) {
         co_await stream_operations_.streams().trim(stopping_);
         co_await catalog_.run_purges(stopping_);
@@ -30,6 +34,21 @@ awaitable<> Service::maintain() {
     timer.expires_after(kTick);
     co_await timer.async_wait(use_awaitable);
   }
+}
+
+void Service::start_jobs(asio::any_io_executor executor) {
+  if (!jobs_running_.exchange(true)) run_in_background(executor, run_jobs());
+}
+
+awaitable<> Service::run_jobs() {
+  std::exception_ptr failure;
+  try {
+    co_await backups_.run(stopping_);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  jobs_running_ = false;
+  if (failure) std::rethrow_exception(failure);
 }
 
 awaitable<> Service::expire_items() {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "models/dynamodb.h"
+#include "services/dynamodb/backups.h"
 #include "services/dynamodb/item_store.h"
 #include "services/dynamodb/query.h"
 #include "services/dynamodb/stream_operations.h"
@@ -55,6 +56,13 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   awaitable<model::DescribeContinuousBackupsOutput> describe_continuous_backups(aws::CallContext call,
                                                                                 model::DescribeContinuousBackupsInput in);
 
+  awaitable<model::CreateBackupOutput> create_backup(aws::CallContext call, model::CreateBackupInput in);
+  awaitable<model::DescribeBackupOutput> describe_backup(aws::CallContext call, model::DescribeBackupInput in);
+  awaitable<model::ListBackupsOutput> list_backups(aws::CallContext call, model::ListBackupsInput in);
+  awaitable<model::DeleteBackupOutput> delete_backup(aws::CallContext call, model::DeleteBackupInput in);
+  awaitable<model::RestoreTableFromBackupOutput> restore_table_from_backup(aws::CallContext call,
+                                                                           model::RestoreTableFromBackupInput in);
+
  private:
   template <class Op>
   void bind(aws::Registry& registry,
@@ -65,6 +73,9 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   }
   void run_in_background(asio::any_io_executor executor, awaitable<> work);
   awaitable<> maintain();
+  // Copies and restores that are not complete, unless they are being worked on.
+  void start_jobs(asio::any_io_executor executor);
+  awaitable<> run_jobs();
   void fill_indexes(asio::any_io_executor executor, const Table& table);
   awaitable<> fill_index(aws::Scope scope, std::string table_name, std::string index_id);
   awaitable<model::TableDescription> describe(Table table, std::string status);
@@ -72,6 +83,8 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   Catalog catalog_;
   ItemStore items_;
   StreamOperations stream_operations_{catalog_};
+  Backups backups_{catalog_};
+  std::atomic<bool> jobs_running_{false};
   std::shared_ptr<std::atomic<bool>> stopping_ = std::make_shared<std::atomic<bool>>(false);
   std::atomic<int> running_{0};
   std::mutex mutex_;

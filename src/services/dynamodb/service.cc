@@ -35,6 +35,11 @@ void Service::register_operations(aws::Registry& registry) {
   bind<model::DescribeEndpoints>(registry, &Service::describe_endpoints);
   bind<model::DescribeLimits>(registry, &Service::describe_limits);
   bind<model::DescribeContinuousBackups>(registry, &Service::describe_continuous_backups);
+  bind<model::CreateBackup>(registry, &Service::create_backup);
+  bind<model::DescribeBackup>(registry, &Service::describe_backup);
+  bind<model::ListBackups>(registry, &Service::list_backups);
+  bind<model::DeleteBackup>(registry, &Service::delete_backup);
+  bind<model::RestoreTableFromBackup>(registry, &Service::restore_table_from_backup);
   stream_operations_.register_operations(registry);
 }
 

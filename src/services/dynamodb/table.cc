@@ -59,6 +59,16 @@ StreamSetting read_stream(const json::value& value) {
           value.at("enabled").as_bool()};
 }
 
+json::object write_restore(const RestoreSetting& restore) {
+  return {{"source", restore.source_arn}, {"table", restore.table_arn}, {"dataId", restore.data_id}, {"atMs", restore.at_ms},
+          {"inProgress", restore.in_progress}};
+}
+
+RestoreSetting read_restore(const json::value& value) {
+  return {text(value.at("source")), text(value.at("table")), text(value.at("dataId")), value.at("atMs").as_int64(),
+          value.at("inProgress").as_bool()};
+}
+
 bool is_empty_value(const AttributeValue& value) {
   const auto* string = value.as<std::string>();
   const auto* binary = value.as<Binary>();
@@ -126,6 +136,7 @@ std::string TableRecord::to_json() const {
       {"read", throughput.read}, {"write", throughput.write}, {"createdMs", created_ms},
       {"deletionProtection", deletion_protection}, {"tableClass", table_class}, {"ttl", ttl_attribute},
       {"ttlId", ttl_id}, {"ttlFilling", ttl_filling}, {"tags", std::move(tag_object)}};
+  if (restore) out["restore"] = write_restore(*restore);
   if (stream) out["stream"] = write_stream(*stream);
   return json::serialize(out);
 }
@@ -150,6 +161,7 @@ std::expected<TableRecord, std::string> TableRecord::from_json(std::string_view 
     const json::object& members = value.as_object();
     if (const json::value* id = members.if_contains("ttlId")) table.ttl_id = text(*id);
     if (const json::value* filling = members.if_contains("ttlFilling")) table.ttl_filling = filling->as_bool();
+    if (const json::value* restore = members.if_contains("restore")) table.restore = read_restore(*restore);
     if (const json::value* stream = members.if_contains("stream")) table.stream = read_stream(*stream);
     for (const auto& [key, tag] : value.at("tags").as_object()) table.tags[std::string(key)] = text(tag);
     return table;

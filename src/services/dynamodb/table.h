@@ -48,6 +48,12 @@ struct StreamSetting {  // the table's latest stream
   bool enabled = false;
 };
 
+struct RestoreSetting {  // what the table was made from
+  std::string source_arn, table_arn, data_id;
+  std::int64_t at_ms = 0;
+  bool in_progress = false;  // the table is CREATING, its items are out of reach
+};
+
 struct TableRecord {
   std::string id, name;
   aws::Scope scope;
@@ -59,6 +65,7 @@ struct TableRecord {
   bool deletion_protection = false;
   std::string table_class = "STANDARD";
   std::optional<StreamSetting> stream;
+  std::optional<RestoreSetting> restore;
   std::string ttl_attribute;  // empty: off
   std::string ttl_id;         // of this time it was turned on
   bool ttl_filling = false;   // items from before are being entered

@@ -50,7 +50,7 @@ awaitable<model::CreateTableOutput> Service::create_table(aws::CallContext call,
 awaitable<model::DescribeTableOutput> Service::describe_table(aws::CallContext call, model::DescribeTableInput in) {
   const Table table = co_await find_named(catalog_, call.scope, table_name(call.scope, in.table_name));
   fill_indexes(co_await asio::this_coro::executor, table);  // takes up what a stopped process left
-  co_return model::DescribeTableOutput{.table = co_await describe(table, "ACTIVE")};
+  co_return model::DescribeTableOutput{.table = co_await describe(table, status_of(*table))};
 }
 
 awaitable<model::ListTablesOutput> Service::list_tables(aws::CallContext call, model::ListTablesInput in) {
@@ -68,6 +68,7 @@ awaitable<model::UpdateTableOutput> Service::update_table(aws::CallContext call,
   UpdateIds ids{catalog_.entropy().token(8), catalog_.entropy().token(20), false, false};
   // One commit: a request that cannot be done as a whole changes nothing.
   const Table table = co_await catalog_.modify_with(call.scope, name, [&](TableRecord& record, storage::Commit& commit) {
+    check_active(record);
     apply_settings(in, record);
     apply_stream(in.stream_specification, ids, catalog_.clock().due().time_since_epoch().count(), record, commit);
     apply_index_updates(in, ids, record, commit);

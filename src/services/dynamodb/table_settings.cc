@@ -243,6 +243,10 @@ IndexRecord make_index(const TableRecord& table, const model::CreateGlobalSecond
   return index;
 }
 
+std::string status_of(const TableRecord& record) {
+  return record.restore && record.restore->in_progress ? "CREATING" : "ACTIVE";
+}
+
 model::TableDescription describe_record(const TableRecord& record, std::string status) {
   model::TableDescription out;
   out.table_name = record.name;
@@ -269,6 +273,13 @@ model::TableDescription describe_record(const TableRecord& record, std::string s
     out.table_class_summary->table_class = record.table_class;
   }
   out.deletion_protection_enabled = record.deletion_protection;
+  if (record.restore) {
+    model::RestoreSummary& summary = out.restore_summary.emplace();
+    summary.source_backup_arn = record.restore->source_arn;
+    summary.source_table_arn = record.restore->table_arn;
+    summary.restore_date_time = aws::Timestamp{static_cast<double>(record.restore->at_ms) / 1000};
+    summary.restore_in_progress = record.restore->in_progress;
+  }
   if (record.stream) {
     // The latest stream stays named after it was disabled.
     out.latest_stream_label = record.stream->label;

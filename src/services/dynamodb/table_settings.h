@@ -27,6 +27,7 @@ void apply_stream(const std::optional<model::StreamSpecification>& in, UpdateIds
 // Throws LimitExceededException when more than one index would come or go.
 void apply_index_updates(const model::UpdateTableInput& in, UpdateIds& ids, TableRecord& record, storage::Commit& commit);
 std::map<std::string, std::string> checked_tags(const std::vector<model::Tag>& tags);
+std::string status_of(const TableRecord& record);
 // Without counts.
 model::TableDescription describe_record(const TableRecord& record, std::string status);
 

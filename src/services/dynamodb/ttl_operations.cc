@@ -22,6 +22,7 @@ awaitable<model::UpdateTimeToLiveOutput> Service::update_time_to_live(aws::CallC
   std::string ended;  // by an earlier attempt whose outcome was unknown
   co_await catalog_.modify_with(
       call.scope, table_name(call.scope, in.table_name), [&](TableRecord& record, storage::Commit& commit) {
+        check_active(record);
         if (record.ttl_id == id) return;  // an earlier attempt arrived
         const bool on = !record.ttl_attribute.empty();
         if (!*wanted.enabled && !on && !ended.empty()) return;
