@@ -16,12 +16,20 @@ using enum aws::PropertyRule::Change;
 
 constexpr std::array kBucketRules = {
     Rule{"BucketEncryption", kWarned, kInPlace, "kept and readable, but objects are stored without encryption"},
+    Rule{"BucketEncryption.ServerSideEncryptionConfiguration[].BucketKeyEnabled"},
+    Rule{"BucketEncryption.ServerSideEncryptionConfiguration[].ServerSideEncryptionByDefault.KMSMasterKeyID"},
+    Rule{"BucketEncryption.ServerSideEncryptionConfiguration[].ServerSideEncryptionByDefault.SSEAlgorithm"},
     Rule{"BucketName", kApplied, kReplaces},
-    Rule{"CorsConfiguration"},
-    Rule{"OwnershipControls"},
+    Rule{"CorsConfiguration.CorsRules[].AllowedHeaders"}, Rule{"CorsConfiguration.CorsRules[].AllowedMethods"},
+    Rule{"CorsConfiguration.CorsRules[].AllowedOrigins"}, Rule{"CorsConfiguration.CorsRules[].ExposedHeaders"},
+    Rule{"CorsConfiguration.CorsRules[].Id"}, Rule{"CorsConfiguration.CorsRules[].MaxAge"},
+    Rule{"LifecycleConfiguration", kRefused, kInPlace, "objects never expire here"},
+    Rule{"OwnershipControls.Rules[].ObjectOwnership"},
     Rule{"PublicAccessBlockConfiguration", kWarned, kInPlace, "kept and readable, but access is not checked yet"},
+    Rule{"PublicAccessBlockConfiguration.BlockPublicAcls"}, Rule{"PublicAccessBlockConfiguration.BlockPublicPolicy"},
+    Rule{"PublicAccessBlockConfiguration.IgnorePublicAcls"}, Rule{"PublicAccessBlockConfiguration.RestrictPublicBuckets"},
     Rule{"Tags[].Key"}, Rule{"Tags[].Value"},
-    Rule{"VersioningConfiguration"},
+    Rule{"VersioningConfiguration.Status"},
 };
 constexpr std::array kPolicyRules = {Rule{"Bucket", kApplied, kReplaces}, Rule{"PolicyDocument"}};
 constexpr std::array<std::string_view, 2> kPolicyRequired = {"Bucket", "PolicyDocument"};

@@ -181,6 +181,10 @@ def test_round_trip(probe, model, name, full):
     got = {k: v for k, v in reply["input"].items() if v != "" or k in wanted_in[1]}  # a stream is there also when empty
     equal(wanted_in[1], got)
 
+    if (model, name) == ("s3", "GetBucketLocation"):
+        # botocore mends this answer outside of its parser: the text of the root is the only member.
+        assert b"<LocationConstraint" in answer and b"</LocationConstraint></" not in answer
+        return
     parser = botocore.parsers.create_parser(service.protocol)
     parsed = parser.parse({"status_code": reply["status"], "headers": botocore.compat.HTTPHeaders.from_dict(reply["headers"])
                            if hasattr(botocore.compat.HTTPHeaders, "from_dict") else reply["headers"],
