@@ -1,5 +1,6 @@
-// CreateBackup, DescribeBackup, ListBackups, DeleteBackup, RestoreTableFromBackup.
+// Backups on demand, point-in-time recovery, and the tables made from both.
 #include <algorithm>
+#include <cmath>
 
 #include "services/dynamodb/backups.h"
 #include "services/dynamodb/errors.h"
@@ -91,16 +92,23 @@ void choose_indexes(const std::optional<std::vector<Index>>& chosen, bool global
   std::erase_if(table.indexes, [&](const IndexRecord& each) { return each.global == global && !names.contains(each.name); });
 }
 
-TableRecord target_of(const aws::Scope& scope, const BackupRecord& backup, const model::RestoreTableFromBackupInput& in) {
+// The new table's settings: the source's, unless the caller named others.
+template <class Input>
+TableRecord target_of(const aws::Scope& scope, const TableRecord& source, const Input& in) {
+  refuse(in.on_demand_throughput_override, "OnDemandThroughputOverride", "is not implemented");
+  refuse(in.vector_index_override, "VectorIndexOverride", "is not implemented");
+  if (in.sse_specification_override && in.sse_specification_override->enabled.value_or(false)) {
+    throw_validation("SSESpecificationOverride with Enabled true is not implemented");
+  }
   TableRecord target;
   target.scope = scope;
   target.name = table_name(scope, in.target_table_name);
-  target.keys = backup.table.keys;
-  target.indexes = backup.table.indexes;
+  target.keys = source.keys;
+  target.indexes = source.indexes;
   for (IndexRecord& index : target.indexes) index.backfilling = false;  // the restore writes the entries itself
-  target.on_demand = in.billing_mode_override ? *in.billing_mode_override == "PAY_PER_REQUEST" : backup.table.on_demand;
-  target.throughput = target.on_demand ? Throughput() : backup.table.throughput;
-  target.table_class = backup.table.table_class;
+  target.on_demand = in.billing_mode_override ? *in.billing_mode_override == "PAY_PER_REQUEST" : source.on_demand;
+  target.throughput = target.on_demand ? Throughput() : source.throughput;
+  target.table_class = source.table_class;
   if (in.provisioned_throughput_override) {
     if (target.on_demand) {
       throw_validation("One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be "
@@ -116,6 +124,18 @@ TableRecord target_of(const aws::Scope& scope, const BackupRecord& backup, const
   choose_indexes(in.global_secondary_index_override, true, target);
   choose_indexes(in.local_secondary_index_override, false, target);
   return target;
+}
+
+model::ContinuousBackupsDescription continuous_backups(const TableRecord& table, std::int64_t now_ms) {
+  model::ContinuousBackupsDescription out;
+  out.continuous_backups_status = "ENABLED";  // as of every table
+  model::PointInTimeRecoveryDescription& description = out.point_in_time_recovery_description.emplace();
+  description.point_in_time_recovery_status = table.history ? "ENABLED" : "DISABLED";
+  if (!table.history) return out;
+  description.recovery_period_in_days = table.history->days;
+  description.earliest_restorable_date_time = timestamp(earliest_ms(*table.history, now_ms));
+  description.latest_restorable_date_time = timestamp(now_ms);
+  return out;
 }
 
 }  // namespace
@@ -168,16 +188,68 @@ awaitable<model::DeleteBackupOutput> Service::delete_backup(aws::CallContext cal
 
 awaitable<model::RestoreTableFromBackupOutput> Service::restore_table_from_backup(aws::CallContext call,
                                                                                   model::RestoreTableFromBackupInput in) {
-  refuse(in.on_demand_throughput_override, "OnDemandThroughputOverride", "is not implemented");
-  refuse(in.vector_index_override, "VectorIndexOverride", "is not implemented");
-  if (in.sse_specification_override && in.sse_specification_override->enabled.value_or(false)) {
-    throw_validation("SSESpecificationOverride with Enabled true is not implemented");
-  }
   BackupRecord backup = co_await backups_.find(call.scope, in.backup_arn.value());
-  TableRecord target = target_of(call.scope, backup, in);
+  TableRecord target = target_of(call.scope, backup.table, in);
   const Table table = co_await backups_.restore(std::move(backup), std::move(target));
   start_jobs(co_await asio::this_coro::executor);
   co_return model::RestoreTableFromBackupOutput{.table_description = describe_record(*table, status_of(*table))};
+}
+
+awaitable<model::DescribeContinuousBackupsOutput> Service::describe_continuous_backups(
+    aws::CallContext call, model::DescribeContinuousBackupsInput in) {
+  const std::string name = table_name(call.scope, in.table_name);
+  const std::optional<Table> table = co_await catalog_.find_if(catalog_.store().snapshot(), call.scope, name);
+  if (!table) throw aws::ApiError(kTableNotFound, "Table not found: " + name);
+  co_return model::DescribeContinuousBackupsOutput{.continuous_backups_description = continuous_backups(**table, now_ms())};
+}
+
+awaitable<model::UpdateContinuousBackupsOutput> Service::update_continuous_backups(aws::CallContext call,
+                                                                                   model::UpdateContinuousBackupsInput in) {
+  const model::PointInTimeRecoverySpecification& wanted = in.point_in_time_recovery_specification.value();
+  const bool on = wanted.point_in_time_recovery_enabled.value();
+  if (!on && wanted.recovery_period_in_days) {
+    throw_validation("RecoveryPeriodInDays can only be specified when PointInTimeRecoveryEnabled is true");
+  }
+  const std::string name = table_name(call.scope, in.table_name), id = catalog_.entropy().token(20);
+  const std::optional<Table> there = co_await catalog_.find_if(catalog_.store().snapshot(), call.scope, name);
+  if (!there) throw aws::ApiError(kTableNotFound, "Table not found: " + name);
+  const Table table = co_await catalog_.modify_with(call.scope, name, [&](TableRecord& record, storage::Commit& commit) {
+    check_active(record);
+    if (on && !record.history) {
+      start_history(record, id, wanted.recovery_period_in_days.value_or(kRecoveryDaysMax), now_ms(), commit);
+    } else if (on && wanted.recovery_period_in_days) {
+      record.history->days = *wanted.recovery_period_in_days;
+    } else if (!on && record.history) {
+      end_history(record, commit);
+    }
+  });
+  if (!on) run_in_background(co_await asio::this_coro::executor, catalog_.run_purges(stopping_));
+  co_return model::UpdateContinuousBackupsOutput{.continuous_backups_description = continuous_backups(*table, now_ms())};
+}
+
+awaitable<model::RestoreTableToPointInTimeOutput> Service::restore_table_to_point_in_time(
+    aws::CallContext call, model::RestoreTableToPointInTimeInput in) {
+  if (in.source_table_name.has_value() == in.source_table_arn.has_value()) {
+    throw_validation("Exactly one of SourceTableName and SourceTableArn must be specified");
+  }
+  const bool latest = in.use_latest_restorable_time.value_or(false);
+  if (latest == in.restore_date_time.has_value()) {
+    throw_validation("Exactly one of RestoreDateTime and UseLatestRestorableTime must be specified");
+  }
+  const std::string name = table_name(call.scope, in.source_table_name ? in.source_table_name : in.source_table_arn);
+  const std::optional<Table> source = co_await catalog_.find_if(catalog_.store().snapshot(), call.scope, name);
+  if (!source) throw aws::ApiError(kTableNotFound, "Table not found: " + name);
+  if (!(*source)->history) {
+    throw aws::ApiError(kNoPointInTime, "Point in time recovery is not enabled for table '" + name + "'");
+  }
+  const std::int64_t now = now_ms();
+  const double at = latest ? static_cast<double>(now) : std::floor(in.restore_date_time->epoch_seconds * 1000);
+  if (!(at >= static_cast<double>(earliest_ms(*(*source)->history, now)) && at <= static_cast<double>(now))) {
+    throw aws::ApiError(kInvalidRestoreTime, "RestoreDateTime is not between the earliest and the latest restorable time");
+  }
+  const Table table = co_await history_.restore(*source, target_of(call.scope, **source, in), static_cast<std::int64_t>(at));
+  start_jobs(co_await asio::this_coro::executor);
+  co_return model::RestoreTableToPointInTimeOutput{.table_description = describe_record(*table, status_of(*table))};
 }
 
 }  // namespace parvis::dynamodb

@@ -6,12 +6,12 @@
 
 #include "services/dynamodb/errors.h"
 #include "services/dynamodb/keyspace.h"
+#include "services/dynamodb/restore_job.h"
 
 namespace parvis::dynamodb {
 namespace {
 
 namespace json = boost::json;
-constexpr std::size_t kItemsPerCommit = 100;  // with the entries of 25 indexes below the store's limits
 constexpr int kAttemptsMax = 20;
 
 [[noreturn]] void throw_not_found(const std::string& arn) {
@@ -70,19 +70,6 @@ std::optional<BackupArn> BackupArn::parse(std::string_view arn) {
   return out;
 }
 
-awaitable<bool> Backups::commit(storage::Commit commit) {
-  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    co_await back_off(attempt, catalog_.entropy());
-    // What is written here comes to the same when it is written twice.
-    const auto done = co_await catalog_.store().commit(commit);
-    if (done) co_return true;
-    // A conflict says that the table or the backup has changed: then the work begins again from what is there now.
-    const bool changed = done.error().code == storage::StoreErrc::kConflict && !commit.checks.empty();
-    if (changed || done.error().code == storage::StoreErrc::kStopping || done.error().code == storage::StoreErrc::kCorruption) break;
-  }
-  co_return false;
-}
-
 awaitable<BackupRecord> Backups::create(aws::Scope scope, std::string table_name, std::string name) {
   const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
   const std::optional<Table> table = co_await catalog_.find_if(snapshot, scope, table_name);
@@ -97,7 +84,7 @@ awaitable<BackupRecord> Backups::create(aws::Scope scope, std::string table_name
   storage::Commit commit;
   const std::string key = backup_key(scope, table_name, record.id);
   commit.put(key, record.to_json()).put(task_key(kBackupTask, record.data_id), key);
-  if (!co_await this->commit(std::move(commit))) throw aws::ApiError(kInternal, "Internal server error");
+  if (!co_await RestoreJob::commit_again(catalog_, std::move(commit))) throw aws::ApiError(kInternal, "Internal server error");
   co_return record;
 }
 
@@ -191,21 +178,6 @@ awaitable<> Backups::run(std::shared_ptr<std::atomic<bool>> stop) {
   }
 }
 
-awaitable<bool> Backups::clear(std::string prefix, std::shared_ptr<std::atomic<bool>> stop) {
-  while (!*stop) {
-    storage::ScanOptions options;
-    options.begin = prefix;
-    options.end = storage::prefix_end(prefix);
-    const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
-    const storage::ScanPage page = co_await snapshot->scan(std::move(options));
-    if (page.entries.empty()) co_return true;
-    storage::Commit commit;
-    for (const storage::Entry& entry : page.entries) commit.erase(entry.key);
-    if (!co_await this->commit(std::move(commit))) co_return false;
-  }
-  co_return false;
-}
-
 awaitable<> Backups::copy(storage::Entry task, std::shared_ptr<std::atomic<bool>> stop) {
   std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
   const std::optional<storage::Value> value = co_await snapshot->get(task.value);
@@ -213,14 +185,14 @@ awaitable<> Backups::copy(storage::Entry task, std::shared_ptr<std::atomic<bool>
   if (!value || !scope) co_return;
   BackupRecord record = read_backup(value->bytes, value->version);
   const std::string target = backup_items_prefix(*scope, record.data_id);
-  if (!co_await clear(target, stop)) co_return;  // what a crash left is of another snapshot
+  if (!co_await RestoreJob::clear(catalog_, target, stop)) co_return;  // what a crash left is of another snapshot
   snapshot = catalog_.store().snapshot();
   const std::optional<Table> table = co_await catalog_.find_if(snapshot, *scope, record.table.name);
   storage::Commit last;
   if (!table || (*table)->id != record.table.id) {
     // The table went before its copy was made: there is nothing that the backup could hold.
     last.erase(task.value).erase(task.key);
-    co_await commit(std::move(last));
+    co_await RestoreJob::commit_again(catalog_, std::move(last));
     co_return;
   }
   const std::string source = items_prefix(*scope, record.table.id);
@@ -235,51 +207,22 @@ awaitable<> Backups::copy(storage::Entry task, std::shared_ptr<std::atomic<bool>
       commit.put(target + entry.key.substr(source.size()), entry.value);
     }
     record.counts.items += static_cast<std::int64_t>(page.entries.size());
-    if (commit.writes() && !co_await this->commit(std::move(commit))) co_return;
+    if (commit.writes() && !co_await RestoreJob::commit_again(catalog_, std::move(commit))) co_return;
     more = page.more && !page.entries.empty();
     if (more) options.begin = page.entries.back().key + '\0';
   }
   if (*stop) co_return;
   record.available = true;
   last.put(task.value, record.to_json()).erase(task.key);
-  co_await commit(std::move(last));
+  co_await RestoreJob::commit_again(catalog_, std::move(last));
 }
 
 awaitable<> Backups::fill(storage::Entry task, std::shared_ptr<std::atomic<bool>> stop) {
-  const std::optional<aws::Scope> scope = scope_of(task.value);
-  const std::optional<std::string> name = table_name_of(task.value);
-  if (!scope || !name) co_return;
-  const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
-  const std::optional<Table> table = co_await catalog_.find_if(snapshot, *scope, *name);
-  if (!table || !(*table)->restore || !(*table)->restore->in_progress) co_return;
-  const std::string source = backup_items_prefix(*scope, (*table)->restore->data_id);
-  const std::string target = items_prefix(*scope, (*table)->id);
-  storage::ScanOptions options;
-  options.begin = source;
-  options.end = storage::prefix_end(source);
-  options.limit = kItemsPerCommit;
-  for (bool more = true; more && !*stop;) {
-    const storage::ScanPage page = co_await snapshot->scan(options);
-    storage::Commit commit;
-    commit.check(task.value, table->version);
-    for (const storage::Entry& entry : page.entries) {
-      const StoredItem stored = decode_stored(entry.value);
-      commit.put(target + entry.key.substr(source.size()), entry.value);
-      for (const IndexRecord& index : (*table)->indexes) {
-        const std::optional<std::string> key = index_key(**table, index, stored.item);
-        if (key) commit.put(*key, encode_stored(stored.write_id, index_projection(**table, index, stored.item)));
-      }
-    }
-    if (commit.writes() && !co_await this->commit(std::move(commit))) co_return;
-    more = page.more && !page.entries.empty();
-    if (more) options.begin = page.entries.back().key + '\0';
-  }
-  if (*stop) co_return;
-  co_await catalog_.modify_with(*scope, *name, [&task](TableRecord& record, storage::Commit& commit) {
-    if (record.restore) record.restore->in_progress = false;
-    commit.erase(task.key);
-  });
-  catalog_.statistics().forget((*table)->id);
+  RestoreJob job(catalog_, stop);
+  if (!co_await job.open(task)) co_return;
+  const std::string source = backup_items_prefix(job.target().scope, job.target().restore->data_id);
+  if (!co_await job.copy_items(catalog_.store().snapshot(), source)) co_return;
+  if (co_await job.write_indexes()) co_await job.finish();
 }
 
 }  // namespace parvis::dynamodb

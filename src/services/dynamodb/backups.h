@@ -53,9 +53,6 @@ class Backups {  // thread-safe; `catalog` outlives it
  private:
   awaitable<> copy(storage::Entry task, std::shared_ptr<std::atomic<bool>> stop);
   awaitable<> fill(storage::Entry task, std::shared_ptr<std::atomic<bool>> stop);
-  awaitable<bool> clear(std::string prefix, std::shared_ptr<std::atomic<bool>> stop);
-  // Until it is done: false when the store will not do it now.
-  awaitable<bool> commit(storage::Commit commit);
 
   Catalog& catalog_;
 };

@@ -1,9 +1,13 @@
 // Backups and restores over a store that forces conflicts and unknown outcomes.
 #include "services/dynamodb/backups.h"
 
+#include <map>
+#include <random>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "services/dynamodb/history.h"
 #include "services/dynamodb/item_store.h"
 #include "services/dynamodb/keyspace.h"
 #include "services/dynamodb/query.h"
@@ -15,6 +19,7 @@ namespace {
 
 using storage::testing::run;
 const aws::Scope kScope{"000000000000", "us-east-1"};
+constexpr std::int64_t kStartMs = 1'790'000'000'000;
 
 struct World {
   explicit World(storage::testing::FakeStoreOptions options = {}) : store(options) {
@@ -39,6 +44,30 @@ struct World {
     out.name = std::move(name);
     return out;
   }
+  void remove(const std::string& p) {
+    ItemWrite write;
+    write.kind = ItemWrite::Kind::kDelete;
+    write.table_name = "orders";
+    write.item = {{"p", AttributeValue::string(p)}};
+    run(items.write(kScope, write));
+  }
+  void set_time(std::int64_t ms) { clock.set(Millis(std::chrono::milliseconds(ms))); }
+  Table table(const std::string& name) { return *run(catalog.find_if(store.snapshot(), kScope, name)); }
+  void keep_history(int days) {
+    run(catalog.modify_with(kScope, "orders", [&](TableRecord& record, storage::Commit& commit) {
+      if (!record.history) start_history(record, "history1", days, clock.due().time_since_epoch().count(), commit);
+    }));
+  }
+  std::map<std::string, std::string> colors(const std::string& table) {
+    PageRequest request;
+    request.table_name = table;
+    request.limit = 1000;
+    std::map<std::string, std::string> out;
+    for (const Item& item : run(read_page(catalog, kScope, request)).items) {
+      out[*item.at("p").as<std::string>()] = *item.at("color").as<std::string>();
+    }
+    return out;
+  }
   std::size_t count(const std::string& table, std::optional<std::string> index = std::nullopt) {
     PageRequest request;
     request.table_name = table;
@@ -54,14 +83,16 @@ struct World {
   // As the background work does it: again until nothing is left.
   void work() {
     for (int i = 0; i < 60; ++i) run(backups.run(stop));
+    for (int i = 0; i < 60; ++i) run(history.run(stop));
   }
 
-  Clock clock;
+  ManualClock clock{Millis(std::chrono::milliseconds(kStartMs))};
   Entropy entropy;
   storage::testing::FakeStore store;
   Catalog catalog{store, clock, entropy};
   ItemStore items{catalog};
   Backups backups{catalog};
+  History history{catalog};
   std::shared_ptr<std::atomic<bool>> stop = std::make_shared<std::atomic<bool>>(false);
 };
 
@@ -127,6 +158,74 @@ TEST(Backups, OutliveTheirTableAndLeaveNothing) {
   for (const char* arn : {"", "arn:aws:dynamodb:", "arn:aws:dynamodb:table/x/backup/y", "arn:aws:dynamodb:r:a:table/backup/", ":table/x/backup/y"}) {
     EXPECT_FALSE(BackupArn::parse(arn)) << arn;
   }
+}
+
+// Property: a table can be had as it was at any moment, whatever the store does meanwhile.
+TEST(HistoryProperty, EveryMomentComesBack) {
+  const std::uint64_t seed = storage::testing::test_seed();
+  SCOPED_TRACE(testing::Message() << "PARVIS_TEST_SEED=" << seed);
+  std::mt19937_64 rng(seed);
+  World world({.seed = seed, .unknown_outcome = 0.05, .forced_conflict = 0.05});
+  world.put("from before", "red");
+  world.keep_history(35);
+  std::vector<std::map<std::string, std::string>> moments;
+  std::map<std::string, std::string> model{{"from before", "red"}};
+  for (int i = 0; i < 300; ++i) {
+    world.set_time(kStartMs + i * 1000);
+    const std::string p = std::to_string(rng() % 20), color = rng() % 2 ? "red" : "blue";
+    if (rng() % 3 == 0) {
+      world.remove(p);
+      model.erase(p);
+    } else {
+      world.put(p, color);
+      model[p] = color;
+    }
+    moments.push_back(model);
+  }
+  for (const std::size_t moment : {std::size_t{0}, std::size_t{rng() % 300}, std::size_t{rng() % 300}, std::size_t{299}}) {
+    const std::string name = "at-" + std::to_string(moment) + "-" + std::to_string(rng() % 1000);
+    const Table source = world.table("orders");
+    TableRecord target = *source;
+    target.name = name;
+    target.history.reset();
+    run(world.history.restore(source, target, kStartMs + static_cast<std::int64_t>(moment) * 1000));
+    world.work();
+    EXPECT_EQ(world.colors(name), moments[moment]) << moment;
+    EXPECT_EQ(world.count(name, "by_color"), moments[moment].size());
+  }
+  EXPECT_EQ(world.colors("orders"), model);
+}
+
+TEST(History, IsTrimmedAndGoesWithTheTable) {
+  World world;
+  world.keep_history(1);
+  world.put("a", "red");
+  world.set_time(kStartMs + 25 * 60 * 60 * 1000);
+  world.put("a", "blue");
+  run(world.history.trim(world.stop));
+  const std::string prefix = history_prefix(kScope, "history1");
+  storage::ScanOptions options;
+  options.begin = prefix;
+  options.end = storage::prefix_end(prefix);
+  EXPECT_EQ(run(world.store.snapshot()->scan(options)).entries.size(), 1u);
+  EXPECT_EQ(earliest_ms(*world.table("orders")->history, kStartMs + 25 * 60 * 60 * 1000), kStartMs + 60 * 60 * 1000);
+  run(world.catalog.remove(kScope, "orders"));
+  run(world.catalog.run_purges(world.stop));
+  EXPECT_TRUE(run(world.store.snapshot()->scan({})).entries.empty());
+}
+
+TEST(History, ARestoreWhoseSourceIsGoneLeavesNoTable) {
+  World world;
+  world.keep_history(35);
+  world.put("a", "red");
+  const Table source = world.table("orders");
+  TableRecord target = *source;
+  target.name = "restored";
+  target.history.reset();
+  run(world.history.restore(source, target, kStartMs));
+  run(world.catalog.remove(kScope, "orders"));
+  world.work();
+  EXPECT_FALSE(run(world.catalog.find_if(world.store.snapshot(), kScope, "restored")));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "services/dynamodb/change_stream.h"
 #include "services/dynamodb/errors.h"
 #include "services/dynamodb/expiry.h"
+#include "services/dynamodb/history.h"
 #include "services/dynamodb/keyspace.h"
 
 namespace parvis::dynamodb {
@@ -140,6 +141,7 @@ awaitable<Table> Catalog::remove(aws::Scope scope, std::string name) {
     commit.put(purge_key(record.id + "-x"), indexes_prefix(record.scope, record.id));
     commit.put(purge_key(record.id + "-n"), statistics_key(record.scope, record.id));
     if (!record.ttl_id.empty()) end_expiry(record, commit);
+    if (record.history) end_history(record, commit);
     // The stream stays readable for a day.
     if (record.stream && record.stream->enabled) close_stream(record, clock_.due().time_since_epoch().count(), commit);
     statistics_.forget(record.id);

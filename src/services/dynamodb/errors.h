@@ -24,6 +24,8 @@ inline constexpr aws::ErrorSpec kTableNotFound{"TableNotFoundException", 400, aw
 inline constexpr aws::ErrorSpec kTableAlreadyExists{"TableAlreadyExistsException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kBackupNotFound{"BackupNotFoundException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kBackupInUse{"BackupInUseException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kNoPointInTime{"PointInTimeRecoveryUnavailableException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kInvalidRestoreTime{"InvalidRestoreTimeException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kTrimmedDataAccess{"TrimmedDataAccessException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kExpiredIterator{"ExpiredIteratorException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kInternal{"InternalServerError", 500, aws::Fault::kServer};

@@ -4,6 +4,7 @@
 #include "services/dynamodb/change_stream.h"
 #include "services/dynamodb/errors.h"
 #include "services/dynamodb/expiry.h"
+#include "services/dynamodb/history.h"
 #include "services/dynamodb/item_store.h"
 #include "services/dynamodb/keyspace.h"
 
@@ -87,6 +88,7 @@ void add_changes(const TableRecord& table, const WriteMark& mark, ItemWriteResul
   result.counts.push_back({"", {(result.new_item ? 1 : 0) - (result.old_item ? 1 : 0),
                                 static_cast<std::int64_t>(new_size) - static_cast<std::int64_t>(old_size)}});
   add_expiry_change(result, key, commit);
+  add_history(result, key, mark.now_ms, commit);
   add_change(result, mark.now_ms, mark.expired, commit);
 }
 

@@ -56,6 +56,9 @@ std::string expiry_key(std::string prefix, std::int64_t due_s, std::string_view 
 std::string statistics_key(const aws::Scope& scope, std::string_view table_id) {
   return begin(scope, "n").string(table_id).take();
 }
+std::string history_prefix(const aws::Scope& scope, std::string_view id) {
+  return begin(scope, "v").string(id).raw("\x05").take();  // the tag of a u64
+}
 std::string backups_prefix(const aws::Scope& scope) { return begin(scope, "g").take(); }
 std::string backups_prefix(const aws::Scope& scope, std::string_view table_name) {
   return begin(scope, "g").string(table_name).take();

@@ -13,6 +13,7 @@
 //   (account, region, "dynamodb", "n", table id)                                    last known counts, JSON
 //   (account, region, "dynamodb", "g", table name, backup id)                        backup record, JSON
 //   (account, region, "dynamodb", "b", data id, rest of the item's key)              stored item of a backup
+//   (account, region, "dynamodb", "v", history id, stamp, index)                    what an item was, see history.cc
 //   ("", "", "dynamodb", "m", kind, id)                                             key of the record that is looked after
 //   ("", "", "dynamodb", "p", id)                                                   key prefix that a purge deletes
 //
@@ -55,9 +56,12 @@ std::string backups_prefix(const aws::Scope& scope);
 std::string backups_prefix(const aws::Scope& scope, std::string_view table_name);
 std::string backup_key(const aws::Scope& scope, std::string_view table_name, std::string_view backup_id);
 std::string backup_items_prefix(const aws::Scope& scope, std::string_view data_id);
-// What the background work looks after, over all accounts: one entry per stream, per table with time to live, and per backup
-// or restored table that is not complete.
-inline constexpr std::string_view kStreamTask = "stream", kExpiryTask = "ttl", kBackupTask = "backup", kRestoreTask = "restore";
+// As changes_prefix().
+std::string history_prefix(const aws::Scope& scope, std::string_view history_id);
+// What the background work looks after, over all accounts: one entry per stream, per table with time to live or with
+// history, and per backup or restored table that is not complete.
+inline constexpr std::string_view kStreamTask = "stream", kExpiryTask = "ttl", kBackupTask = "backup", kRestoreTask = "restore",
+                                  kHistoryTask = "history", kPointInTimeTask = "point-in-time";
 std::string tasks_prefix(std::string_view kind);
 std::string task_key(std::string_view kind, std::string_view id);
 // Account and Region of a key, nullopt for damaged bytes.

@@ -25,6 +25,7 @@ awaitable<> Service::maintain() {
       }
       if (tick % kTicksPerTrim == 0) {
         co_await stream_operations_.streams().trim(stopping_);
+        co_await history_.trim(stopping_);
         co_await catalog_.run_purges(stopping_);
         co_await catalog_.statistics().save();
       }
@@ -44,6 +45,7 @@ awaitable<> Service::run_jobs() {
   std::exception_ptr failure;
   try {
     co_await backups_.run(stopping_);
+    co_await history_.run(stopping_);
   } catch (...) {
     failure = std::current_exception();
   }

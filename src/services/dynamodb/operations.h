@@ -9,6 +9,7 @@
 
 #include "models/dynamodb.h"
 #include "services/dynamodb/backups.h"
+#include "services/dynamodb/history.h"
 #include "services/dynamodb/item_store.h"
 #include "services/dynamodb/query.h"
 #include "services/dynamodb/stream_operations.h"
@@ -62,6 +63,10 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   awaitable<model::DeleteBackupOutput> delete_backup(aws::CallContext call, model::DeleteBackupInput in);
   awaitable<model::RestoreTableFromBackupOutput> restore_table_from_backup(aws::CallContext call,
                                                                            model::RestoreTableFromBackupInput in);
+  awaitable<model::UpdateContinuousBackupsOutput> update_continuous_backups(aws::CallContext call,
+                                                                            model::UpdateContinuousBackupsInput in);
+  awaitable<model::RestoreTableToPointInTimeOutput> restore_table_to_point_in_time(aws::CallContext call,
+                                                                                   model::RestoreTableToPointInTimeInput in);
 
  private:
   template <class Op>
@@ -72,6 +77,7 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
     });
   }
   void run_in_background(asio::any_io_executor executor, awaitable<> work);
+  std::int64_t now_ms() const { return catalog_.clock().due().time_since_epoch().count(); }
   awaitable<> maintain();
   // Copies and restores that are not complete, unless they are being worked on.
   void start_jobs(asio::any_io_executor executor);
@@ -84,6 +90,7 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   ItemStore items_;
   StreamOperations stream_operations_{catalog_};
   Backups backups_{catalog_};
+  History history_{catalog_};
   std::atomic<bool> jobs_running_{false};
   std::shared_ptr<std::atomic<bool>> stopping_ = std::make_shared<std::atomic<bool>>(false);
   std::atomic<int> running_{0};

@@ -68,9 +68,9 @@ constexpr PropertyRule kRules[] = {
     {"SSESpecification.SSEEnabled", Handling::kWarned, Change::kInPlace, "not applied"},
     {"SSESpecification.SSEType", Handling::kWarned, Change::kInPlace, "not applied"},
     {"SSESpecification.KMSMasterKeyId", Handling::kWarned, Change::kInPlace, "not applied"},
-    {"PointInTimeRecoverySpecification", Handling::kWarned, Change::kInPlace, "not applied: use `parvis backup`"},
-    {"PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled", Handling::kWarned, Change::kInPlace, "not applied"},
-    {"PointInTimeRecoverySpecification.RecoveryPeriodInDays", Handling::kWarned, Change::kInPlace, "not applied"},
+    {"PointInTimeRecoverySpecification"},
+    {"PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled"},
+    {"PointInTimeRecoverySpecification.RecoveryPeriodInDays"},
     {"TimeToLiveSpecification"},
     {"TimeToLiveSpecification.AttributeName"},
     {"TimeToLiveSpecification.Enabled"},
@@ -191,6 +191,7 @@ class TableResource : public aws::ResourceType {
     const json::value description = co_await describe(request, table);
     if (exists && !co_await is_own(request, description)) std::rethrow_exception(exists);
     co_await update_expiry(request, table);
+    co_await update_history(request, table);
     co_return result(table, description);
   }
 
@@ -209,6 +210,7 @@ class TableResource : public aws::ResourceType {
     co_await update_indexes(request, table);
     co_await update_stream(request, table);
     co_await update_expiry(request, table);
+    co_await update_history(request, table);
     const json::value description = co_await describe(request, table);
     co_await update_tags(request, description);
     co_return result(table, description);
@@ -266,6 +268,23 @@ class TableResource : public aws::ResourceType {
     if (!now.empty()) co_await set_expiry(request, table, now, false);
     if (!wanted.empty()) co_await set_expiry(request, table, wanted, true);
   }
+  awaitable<> update_history(const aws::ResourceRequest& request, std::string table) {
+    constexpr std::string_view kName = "PointInTimeRecoverySpecification";
+    const json::value* wanted = request.properties.if_contains(kName);
+    const json::value* before = request.old_properties.if_contains(kName);
+    if (!wanted && !before) co_return;
+    if (wanted && before && *wanted == *before) co_return;
+    json::object specification{{"PointInTimeRecoveryEnabled", false}};
+    if (wanted && wanted->as_object().contains("PointInTimeRecoveryEnabled")) {
+      specification["PointInTimeRecoveryEnabled"] = as_bool(wanted->at("PointInTimeRecoveryEnabled"));
+    }
+    if (wanted && wanted->as_object().contains("RecoveryPeriodInDays")) {
+      specification["RecoveryPeriodInDays"] = as_number(wanted->at("RecoveryPeriodInDays"));
+    }
+    co_await call(request, "UpdateContinuousBackups",
+                  {{"TableName", table}, {kName, std::move(specification)}});
+  }
+
   awaitable<> set_expiry(const aws::ResourceRequest& request, std::string table, std::string attribute, bool enabled) {
     json::object specification{{"AttributeName", attribute}, {"Enabled", enabled}};
     co_await call(request, "UpdateTimeToLive", {{"TableName", table}, {"TimeToLiveSpecification", std::move(specification)}});

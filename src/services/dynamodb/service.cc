@@ -39,6 +39,8 @@ void Service::register_operations(aws::Registry& registry) {
   bind<model::DescribeBackup>(registry, &Service::describe_backup);
   bind<model::ListBackups>(registry, &Service::list_backups);
   bind<model::DeleteBackup>(registry, &Service::delete_backup);
+  bind<model::UpdateContinuousBackups>(registry, &Service::update_continuous_backups);
+  bind<model::RestoreTableToPointInTime>(registry, &Service::restore_table_to_point_in_time);
   bind<model::RestoreTableFromBackup>(registry, &Service::restore_table_from_backup);
   stream_operations_.register_operations(registry);
 }

@@ -137,6 +137,7 @@ std::string TableRecord::to_json() const {
       {"deletionProtection", deletion_protection}, {"tableClass", table_class}, {"ttl", ttl_attribute},
       {"ttlId", ttl_id}, {"ttlFilling", ttl_filling}, {"tags", std::move(tag_object)}};
   if (restore) out["restore"] = write_restore(*restore);
+  if (history) out["history"] = json::object{{"id", history->id}, {"sinceMs", history->since_ms}, {"days", history->days}};
   if (stream) out["stream"] = write_stream(*stream);
   return json::serialize(out);
 }
@@ -162,6 +163,10 @@ std::expected<TableRecord, std::string> TableRecord::from_json(std::string_view 
     if (const json::value* id = members.if_contains("ttlId")) table.ttl_id = text(*id);
     if (const json::value* filling = members.if_contains("ttlFilling")) table.ttl_filling = filling->as_bool();
     if (const json::value* restore = members.if_contains("restore")) table.restore = read_restore(*restore);
+    if (const json::value* history = members.if_contains("history")) {
+      table.history = HistorySetting{text(history->at("id")), history->at("sinceMs").as_int64(),
+                                     static_cast<int>(history->at("days").as_int64())};
+    }
     if (const json::value* stream = members.if_contains("stream")) table.stream = read_stream(*stream);
     for (const auto& [key, tag] : value.at("tags").as_object()) table.tags[std::string(key)] = text(tag);
     return table;

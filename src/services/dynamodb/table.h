@@ -49,9 +49,15 @@ struct StreamSetting {  // the table's latest stream
 };
 
 struct RestoreSetting {  // what the table was made from
-  std::string source_arn, table_arn, data_id;
+  std::string source_arn, table_arn, data_id;  // source_arn: of the backup, empty: from the table's history
   std::int64_t at_ms = 0;
   bool in_progress = false;  // the table is CREATING, its items are out of reach
+};
+
+struct HistorySetting {  // point-in-time recovery is on
+  std::string id;
+  std::int64_t since_ms = 0;
+  int days = 35;
 };
 
 struct TableRecord {
@@ -66,6 +72,7 @@ struct TableRecord {
   std::string table_class = "STANDARD";
   std::optional<StreamSetting> stream;
   std::optional<RestoreSetting> restore;
+  std::optional<HistorySetting> history;
   std::string ttl_attribute;  // empty: off
   std::string ttl_id;         // of this time it was turned on
   bool ttl_filling = false;   // items from before are being entered

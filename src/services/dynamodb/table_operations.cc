@@ -125,15 +125,4 @@ awaitable<model::DescribeLimitsOutput> Service::describe_limits(aws::CallContext
                                         .table_max_read_capacity_units = 40'000, .table_max_write_capacity_units = 40'000};
 }
 
-awaitable<model::DescribeContinuousBackupsOutput> Service::describe_continuous_backups(
-    aws::CallContext call, model::DescribeContinuousBackupsInput in) {
-  co_await find_named(catalog_, call.scope, table_name(call.scope, in.table_name));
-  model::DescribeContinuousBackupsOutput out;
-  model::ContinuousBackupsDescription& description = out.continuous_backups_description.emplace();
-  description.continuous_backups_status = "DISABLED";
-  description.point_in_time_recovery_description.emplace();
-  description.point_in_time_recovery_description->point_in_time_recovery_status = "DISABLED";
-  co_return out;
-}
-
 }  // namespace parvis::dynamodb

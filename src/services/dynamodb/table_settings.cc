@@ -275,7 +275,7 @@ model::TableDescription describe_record(const TableRecord& record, std::string s
   out.deletion_protection_enabled = record.deletion_protection;
   if (record.restore) {
     model::RestoreSummary& summary = out.restore_summary.emplace();
-    summary.source_backup_arn = record.restore->source_arn;
+    if (!record.restore->source_arn.empty()) summary.source_backup_arn = record.restore->source_arn;
     summary.source_table_arn = record.restore->table_arn;
     summary.restore_date_time = aws::Timestamp{static_cast<double>(record.restore->at_ms) / 1000};
     summary.restore_in_progress = record.restore->in_progress;

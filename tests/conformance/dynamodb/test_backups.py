@@ -55,3 +55,35 @@ def test_missing_tables_and_backups(client, table):
     assert error_of(dynamodb.delete_backup, BackupArn=arn) == "BackupNotFoundException"
     assert error_of(dynamodb.restore_table_from_backup, TargetTableName="new-table", BackupArn=arn) == "BackupNotFoundException"
     assert dynamodb.list_backups(TableName=table, BackupType="SYSTEM")["BackupSummaries"] == []
+
+
+def test_a_table_comes_back_as_it_was(client, table):
+    dynamodb = client("dynamodb")
+    def recovery():
+        return dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    assert recovery()["ContinuousBackupsStatus"] == "ENABLED"
+    assert recovery()["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
+    target = f"restored-{uuid.uuid4().hex[:8]}"
+    restore = {"SourceTableName": table, "TargetTableName": target}
+    assert error_of(dynamodb.restore_table_to_point_in_time, **restore,
+                    UseLatestRestorableTime=True) == "PointInTimeRecoveryUnavailableException"
+    dynamodb.update_continuous_backups(
+        TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 7})
+    assert recovery()["PointInTimeRecoveryDescription"]["RecoveryPeriodInDays"] == 7
+    key = {"p": {"S": "a"}, "s": {"N": "1"}}
+    dynamodb.put_item(TableName=table, Item={**key, "v": {"S": "right"}, "kind": {"S": "k"}})
+    until(lambda: recovery()["PointInTimeRecoveryDescription"]["LatestRestorableDateTime"].timestamp() > time.time() - 5)
+    time.sleep(0.05)  # what follows is later, also on a clock of milliseconds
+    moment = recovery()["PointInTimeRecoveryDescription"]["LatestRestorableDateTime"]
+    time.sleep(0.05)
+    dynamodb.put_item(TableName=table, Item={**key, "v": {"S": "wrong"}})
+    dynamodb.put_item(TableName=table, Item={**key, "s": {"N": "2"}})
+    assert error_of(dynamodb.restore_table_to_point_in_time, **restore, RestoreDateTime=1) == "InvalidRestoreTimeException"
+    dynamodb.restore_table_to_point_in_time(**restore, RestoreDateTime=moment)
+    try:
+        until(lambda: dynamodb.describe_table(TableName=target)["Table"]["TableStatus"] == "ACTIVE")
+        assert [item["v"]["S"] for item in dynamodb.scan(TableName=target)["Items"]] == ["right"]
+        assert dynamodb.scan(TableName=target, IndexName="byKind")["Count"] == 1
+        assert dynamodb.describe_table(TableName=target)["Table"]["RestoreSummary"]["SourceTableArn"].endswith(table)
+    finally:
+        dynamodb.delete_table(TableName=target)
