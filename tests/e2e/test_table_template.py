@@ -1,4 +1,5 @@
-"""A template's table gets its stream and its time to live, and follows the template when it is edited."""
+"""A template's table gets its stream, time to live, recovery and policy, and follows the template when it is edited."""
+import json
 import time
 
 import boto3
@@ -26,8 +27,16 @@ Resources:
       Tags: [{Key: of, Value: %s}]
 """
 BEFORE = """      StreamSpecification: {StreamViewType: KEYS_ONLY}
-      TimeToLiveSpecification: {AttributeName: expires, Enabled: true}"""
+      TimeToLiveSpecification: {AttributeName: expires, Enabled: true}
+      PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: "true", RecoveryPeriodInDays: "9"}
+      ResourcePolicy: {PolicyDocument: {Version: "2012-10-17", Statement: []}}"""
 AFTER = "      StreamSpecification: {StreamViewType: NEW_IMAGE}"
+
+
+def recovery(client):
+    backups = client.describe_continuous_backups(TableName="sessions")["ContinuousBackupsDescription"]
+    description = backups["PointInTimeRecoveryDescription"]
+    return description["PointInTimeRecoveryStatus"], description.get("RecoveryPeriodInDays")
 
 
 def test_stream_and_expiry_follow_the_template(binary, tmp_path):
@@ -45,6 +54,8 @@ def test_stream_and_expiry_follow_the_template(binary, tmp_path):
         assert tags["of"] == table["LatestStreamArn"]
         expiry = client.describe_time_to_live(TableName="sessions")["TimeToLiveDescription"]
         assert expiry["AttributeName"] == "expires"
+        assert json.loads(client.get_resource_policy(ResourceArn=table["TableArn"])["Policy"])["Statement"] == []
+        assert recovery(client) == ("ENABLED", 9)
         (project / "template.yaml").write_text(TEMPLATE % (AFTER, "nothing"))
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -55,5 +66,8 @@ def test_stream_and_expiry_follow_the_template(binary, tmp_path):
             time.sleep(0.05)
         assert table["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE", platform.output()
         assert expiry == {"TimeToLiveStatus": "DISABLED"}, platform.output()
+        while recovery(client)[0] == "ENABLED" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert recovery(client) == ("DISABLED", None), platform.output()
     finally:
         platform.stop()

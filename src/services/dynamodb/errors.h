@@ -26,6 +26,7 @@ inline constexpr aws::ErrorSpec kBackupNotFound{"BackupNotFoundException", 400, 
 inline constexpr aws::ErrorSpec kBackupInUse{"BackupInUseException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kNoPointInTime{"PointInTimeRecoveryUnavailableException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kInvalidRestoreTime{"InvalidRestoreTimeException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kPolicyNotFound{"PolicyNotFoundException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kTrimmedDataAccess{"TrimmedDataAccessException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kExpiredIterator{"ExpiredIteratorException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kInternal{"InternalServerError", 500, aws::Fault::kServer};

@@ -67,6 +67,9 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
                                                                             model::UpdateContinuousBackupsInput in);
   awaitable<model::RestoreTableToPointInTimeOutput> restore_table_to_point_in_time(aws::CallContext call,
                                                                                    model::RestoreTableToPointInTimeInput in);
+  awaitable<model::PutResourcePolicyOutput> put_resource_policy(aws::CallContext call, model::PutResourcePolicyInput in);
+  awaitable<model::GetResourcePolicyOutput> get_resource_policy(aws::CallContext call, model::GetResourcePolicyInput in);
+  awaitable<model::DeleteResourcePolicyOutput> delete_resource_policy(aws::CallContext call, model::DeleteResourcePolicyInput in);
 
  private:
   template <class Op>

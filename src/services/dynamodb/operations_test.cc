@@ -53,7 +53,7 @@ class Operations : public testing::Test {
 TEST_F(Operations, EveryListedOperationHasAHandler) {
   aws::Registry registry;
   service.register_operations(registry);
-  EXPECT_EQ(std::distance(registry.begin(), registry.end()), 34);
+  EXPECT_EQ(std::distance(registry.begin(), registry.end()), 37);
 }
 
 TEST_F(Operations, PutUpdateGetDelete) {
@@ -132,7 +132,10 @@ TEST_F(Operations, TablesAreListedAndDeleted) {
 TEST_F(Operations, WhatIsMissingIsRefusedByName) {
   model::CreateTableInput in = table_input("policed");
   in.resource_policy = "{}";
-  expect_error([&] { return service.create_table(context(), in); }, "ValidationException", "ResourcePolicy");
+  expect_error([&] { return service.create_table(context(), in); }, "ValidationException", "Invalid policy document");
+  in.resource_policy.reset();
+  in.global_table_source_arn = "arn:aws:dynamodb:us-east-1:000000000000:table/other";
+  expect_error([&] { return service.create_table(context(), in); }, "ValidationException", "GlobalTableSourceArn");
   model::PutItemInput put;
   put.table_name = "music";
   put.expected.emplace();

@@ -14,6 +14,7 @@ using Handling = PropertyRule::Handling;
 using Change = PropertyRule::Change;
 
 constexpr std::string_view kOneMachine = "capacity is not limited on your own machines";
+constexpr std::string_view kNotEvaluated = "kept and given back, not evaluated";
 constexpr PropertyRule kRules[] = {
     {"TableName", Handling::kApplied, Change::kReplaces},
     {"KeySchema", Handling::kApplied, Change::kReplaces},
@@ -79,10 +80,11 @@ constexpr PropertyRule kRules[] = {
     {"ContributorInsightsSpecification.Mode", Handling::kWarned, Change::kInPlace, "not applied"},
     {"StreamSpecification"},
     {"StreamSpecification.StreamViewType"},
-    {"StreamSpecification.ResourcePolicy", Handling::kRefused, Change::kInPlace, "resource policies are not implemented"},
+    {"StreamSpecification.ResourcePolicy", Handling::kRefused, Change::kInPlace, "policies of streams are not implemented"},
     {"KinesisStreamSpecification", Handling::kRefused, Change::kInPlace, "Kinesis is not implemented"},
     {"ImportSourceSpecification", Handling::kRefused, Change::kReplaces, "import from S3 is not implemented"},
-    {"ResourcePolicy", Handling::kRefused, Change::kInPlace, "resource policies are not implemented"},
+    {"ResourcePolicy", Handling::kWarned, Change::kInPlace, kNotEvaluated},
+    {"ResourcePolicy.PolicyDocument", Handling::kWarned, Change::kInPlace, kNotEvaluated},
 };
 constexpr std::string_view kRequired[] = {"KeySchema"};
 constexpr std::size_t kTableNameLengthMax = 255;
@@ -192,6 +194,7 @@ class TableResource : public aws::ResourceType {
     if (exists && !co_await is_own(request, description)) std::rethrow_exception(exists);
     co_await update_expiry(request, table);
     co_await update_history(request, table);
+    co_await update_policy(request, description);
     co_return result(table, description);
   }
 
@@ -213,6 +216,7 @@ class TableResource : public aws::ResourceType {
     co_await update_history(request, table);
     const json::value description = co_await describe(request, table);
     co_await update_tags(request, description);
+    co_await update_policy(request, description);
     co_return result(table, description);
   }
 
@@ -283,6 +287,16 @@ class TableResource : public aws::ResourceType {
     }
     co_await call(request, "UpdateContinuousBackups",
                   {{"TableName", table}, {kName, std::move(specification)}});
+  }
+
+  awaitable<> update_policy(const aws::ResourceRequest& request, json::value description) {
+    const json::value* wanted = request.properties.if_contains("ResourcePolicy");
+    const json::value& arn = description.at("TableArn");
+    if (wanted) {
+      co_await call(request, "PutResourcePolicy", {{"ResourceArn", arn}, {"Policy", json::serialize(wanted->at("PolicyDocument"))}});
+    } else if (request.old_properties.contains("ResourcePolicy")) {
+      co_await call(request, "DeleteResourcePolicy", {{"ResourceArn", arn}});
+    }
   }
 
   awaitable<> set_expiry(const aws::ResourceRequest& request, std::string table, std::string attribute, bool enabled) {

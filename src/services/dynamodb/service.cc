@@ -41,6 +41,9 @@ void Service::register_operations(aws::Registry& registry) {
   bind<model::DeleteBackup>(registry, &Service::delete_backup);
   bind<model::UpdateContinuousBackups>(registry, &Service::update_continuous_backups);
   bind<model::RestoreTableToPointInTime>(registry, &Service::restore_table_to_point_in_time);
+  bind<model::PutResourcePolicy>(registry, &Service::put_resource_policy);
+  bind<model::GetResourcePolicy>(registry, &Service::get_resource_policy);
+  bind<model::DeleteResourcePolicy>(registry, &Service::delete_resource_policy);
   bind<model::RestoreTableFromBackup>(registry, &Service::restore_table_from_backup);
   stream_operations_.register_operations(registry);
 }

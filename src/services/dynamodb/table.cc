@@ -138,6 +138,8 @@ std::string TableRecord::to_json() const {
       {"ttlId", ttl_id}, {"ttlFilling", ttl_filling}, {"tags", std::move(tag_object)}};
   if (restore) out["restore"] = write_restore(*restore);
   if (history) out["history"] = json::object{{"id", history->id}, {"sinceMs", history->since_ms}, {"days", history->days}};
+  if (!policy.empty()) out["policy"] = policy;
+  if (!policy.empty()) out["policyRevision"] = policy_revision;
   if (stream) out["stream"] = write_stream(*stream);
   return json::serialize(out);
 }
@@ -166,6 +168,10 @@ std::expected<TableRecord, std::string> TableRecord::from_json(std::string_view 
     if (const json::value* history = members.if_contains("history")) {
       table.history = HistorySetting{text(history->at("id")), history->at("sinceMs").as_int64(),
                                      static_cast<int>(history->at("days").as_int64())};
+    }
+    if (const json::value* policy = members.if_contains("policy")) {
+      table.policy = text(*policy);
+      table.policy_revision = text(members.at("policyRevision"));
     }
     if (const json::value* stream = members.if_contains("stream")) table.stream = read_stream(*stream);
     for (const auto& [key, tag] : value.at("tags").as_object()) table.tags[std::string(key)] = text(tag);

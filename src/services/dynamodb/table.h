@@ -76,6 +76,7 @@ struct TableRecord {
   std::string ttl_attribute;  // empty: off
   std::string ttl_id;         // of this time it was turned on
   bool ttl_filling = false;   // items from before are being entered
+  std::string policy, policy_revision;  // empty: none
   std::map<std::string, std::string> tags;
 
   std::string arn() const;

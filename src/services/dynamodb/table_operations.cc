@@ -43,7 +43,9 @@ awaitable<model::TableDescription> Service::describe(Table table, std::string st
 }
 
 awaitable<model::CreateTableOutput> Service::create_table(aws::CallContext call, model::CreateTableInput in) {
-  const Table table = co_await catalog_.create(make_record(call.scope, in), stream_view(in.stream_specification));
+  TableRecord record = make_record(call.scope, in);
+  if (!record.policy.empty()) record.policy_revision = catalog_.entropy().token(13, "123456789");
+  const Table table = co_await catalog_.create(std::move(record), stream_view(in.stream_specification));
   co_return model::CreateTableOutput{.table_description = co_await describe(table, "ACTIVE")};
 }
 

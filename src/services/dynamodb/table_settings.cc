@@ -175,7 +175,6 @@ std::map<std::string, std::string> checked_tags(const std::vector<model::Tag>& t
 TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& in) {
   refuse_encryption(in.sse_specification);
   refuse(in.warm_throughput, "WarmThroughput", "is not implemented");
-  refuse(in.resource_policy, "ResourcePolicy", "is not implemented");
   refuse(in.on_demand_throughput, "OnDemandThroughput", "is not implemented");
   refuse(in.global_table_source_arn, "GlobalTableSourceArn", "is not implemented");
   refuse(in.global_table_settings_replication_mode, "GlobalTableSettingsReplicationMode", "is not implemented");
@@ -194,6 +193,7 @@ TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& 
   }
   record.throughput = throughput_of(in.provisioned_throughput);
   record.deletion_protection = in.deletion_protection_enabled.value_or(false);
+  if (in.resource_policy) record.policy = checked_policy(*in.resource_policy);
   record.table_class = in.table_class.value_or("STANDARD");
   record.tags = checked_tags(in.tags.value_or(std::vector<model::Tag>()));
   add_indexes(in, record);

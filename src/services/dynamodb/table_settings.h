@@ -7,6 +7,7 @@ namespace parvis::dynamodb {
 
 inline constexpr std::size_t kGlobalIndexesMax = 20;
 inline constexpr std::size_t kLocalIndexesMax = 5;
+inline constexpr std::size_t kPolicyBytesMax = 20u << 10;
 
 // Throws ValidationException. Members that are not implemented are refused by name.
 TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& in);
@@ -27,6 +28,8 @@ void apply_stream(const std::optional<model::StreamSpecification>& in, UpdateIds
 // Throws LimitExceededException when more than one index would come or go.
 void apply_index_updates(const model::UpdateTableInput& in, UpdateIds& ids, TableRecord& record, storage::Commit& commit);
 std::map<std::string, std::string> checked_tags(const std::vector<model::Tag>& tags);
+// Throws ValidationException unless it is a policy document of the allowed size.
+std::string checked_policy(const std::string& policy);
 std::string status_of(const TableRecord& record);
 // Without counts.
 model::TableDescription describe_record(const TableRecord& record, std::string status);

@@ -169,3 +169,19 @@ def test_counts_follow_the_items(client, table):
     description = dynamodb.describe_table(TableName=table)["Table"]
     assert description["ItemCount"] == 9 and description["GlobalSecondaryIndexes"][0]["ItemCount"] == 8
     assert description["TableSizeBytes"] > description["GlobalSecondaryIndexes"][0]["IndexSizeBytes"] > 0
+
+
+def test_resource_policies_are_kept_with_their_revision(client, table):
+    dynamodb = client("dynamodb")
+    arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    assert error_of(dynamodb.get_resource_policy, ResourceArn=arn)["Code"] == "PolicyNotFoundException"
+    assert error_of(dynamodb.put_resource_policy, ResourceArn=arn, Policy="no json")["Code"] == "ValidationException"
+    policy = '{"Version": "2012-10-17", "Statement": []}'
+    first = dynamodb.put_resource_policy(ResourceArn=arn, Policy=policy, ExpectedRevisionId="NO_POLICY")["RevisionId"]
+    assert dynamodb.put_resource_policy(ResourceArn=arn, Policy=policy)["RevisionId"] == first
+    assert error_of(dynamodb.put_resource_policy, ResourceArn=arn, Policy=policy,
+                    ExpectedRevisionId="1")["Code"] == "PolicyNotFoundException"
+    got = dynamodb.get_resource_policy(ResourceArn=arn)
+    assert (got["Policy"], got["RevisionId"]) == (policy, first)
+    assert dynamodb.delete_resource_policy(ResourceArn=arn, ExpectedRevisionId=first)["RevisionId"] == first
+    assert "RevisionId" not in dynamodb.delete_resource_policy(ResourceArn=arn)
