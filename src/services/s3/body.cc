@@ -68,12 +68,23 @@ std::string big_endian(std::uint64_t value, int bytes) {
 
 }  // namespace
 
+std::string header_word(std::string algorithm) {
+  for (char& c : algorithm) if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return algorithm;
+}
+
 void refuse_checksum(std::string_view algorithm) { refuse(fmt::format("The checksum algorithm {}", algorithm)); }
 
 ChecksumMaker::ChecksumMaker(std::string algorithm) : algorithm_(std::move(algorithm)) {
   if (algorithm_ == "SHA1") digest_.emplace(Digest::Kind::kSha1);
   else if (algorithm_ == "SHA256") digest_.emplace(Digest::Kind::kSha256);
   else if (algorithm_ != "CRC32" && algorithm_ != "CRC32C" && algorithm_ != "CRC64NVME") refuse_checksum(algorithm_);
+}
+
+std::size_t ChecksumMaker::size_bytes() const {
+  if (algorithm_ == "SHA1") return 20;
+  if (algorithm_ == "SHA256") return 32;
+  return algorithm_ == "CRC64NVME" ? 8 : 4;
 }
 
 void ChecksumMaker::update(std::string_view bytes) {
@@ -97,6 +108,8 @@ awaitable<Received> receive(aws::Body body, BodyClaims claims, storage::BlobWrit
   Received out;
   Digest md5(Digest::Kind::kMd5);
   ChecksumMaker checksum(claims.algorithm);
+  if (claims.checksum && base64_decode(*claims.checksum).value_or("").size() != checksum.size_bytes())
+    throw aws::ApiError(kInvalidRequest, fmt::format("Value for x-amz-checksum-{} header is invalid.", header_word(claims.algorithm)));
   while (auto bytes = co_await next_of(body)) {
     out.size_bytes += bytes->size();
     if (out.size_bytes > kUploadBytesMax) throw aws::ApiError(kEntityTooLarge, "Your proposed upload exceeds the maximum allowed size");

@@ -21,6 +21,7 @@ class ChecksumMaker {
   explicit ChecksumMaker(std::string algorithm);  // throws NotImplemented for another name
   void update(std::string_view bytes);
   std::string finish();  // raw, big endian
+  std::size_t size_bytes() const;  // of what finish() gives
 
  private:
   std::string algorithm_;
@@ -54,11 +55,12 @@ std::shared_ptr<http::ByteSource> read_pieces(storage::BlobStore blobs, std::sha
 
 [[noreturn]] void refuse_checksum(std::string_view algorithm);
 
+// The checksum that a caller's structure names.
 template <class Input>
-BodyClaims claims_of(const Input& in) {
-  BodyClaims claims{.content_md5 = in.content_md5, .algorithm = in.checksum_algorithm.value_or("CRC64NVME"), .checksum = {}};
+std::optional<Checksum> claimed_checksum(const Input& in) {
+  std::optional<Checksum> named;
   const auto take = [&](const std::optional<std::string>& value, const char* algorithm) {
-    if (value) { claims.algorithm = algorithm; claims.checksum = value; }
+    if (value) named = Checksum{algorithm, *value, false};
   };
   take(in.checksum_crc32, "CRC32");
   take(in.checksum_crc32_c, "CRC32C");
@@ -70,6 +72,20 @@ BodyClaims claims_of(const Input& in) {
   take(in.checksum_xxhash64, "XXHASH64");
   take(in.checksum_xxhash3, "XXHASH3");
   take(in.checksum_xxhash128, "XXHASH128");
+  return named;
+}
+
+std::string header_word(std::string algorithm);  // "crc32": as headers and messages spell it
+
+inline std::string checksum_type(const Checksum& checksum) { return checksum.composite ? "COMPOSITE" : "FULL_OBJECT"; }
+
+template <class Input>
+BodyClaims claims_of(const Input& in) {
+  BodyClaims claims{.content_md5 = in.content_md5, .algorithm = in.checksum_algorithm.value_or("CRC64NVME"), .checksum = {}};
+  if (auto named = claimed_checksum(in)) {
+    claims.algorithm = named->algorithm;
+    claims.checksum = named->value;
+  }
   return claims;
 }
 

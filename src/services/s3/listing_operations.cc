@@ -1,6 +1,7 @@
 // ListObjects and ListObjectsV2.
 #include <fmt/format.h>
 
+#include "services/s3/body.h"
 #include "services/s3/errors.h"
 #include "services/s3/listing.h"
 #include "services/s3/operations.h"
@@ -25,7 +26,7 @@ model::Object shown(const std::string& key, const ObjectRecord& record, const st
   object.storage_class = "STANDARD";
   if (!record.checksum.algorithm.empty()) {
     object.checksum_algorithm = {record.checksum.algorithm};
-    object.checksum_type = record.checksum.composite ? "COMPOSITE" : "FULL_OBJECT";
+    object.checksum_type = checksum_type(record.checksum);
   }
   if (owner) object.owner.emplace().id = *owner;
   return object;

@@ -114,7 +114,7 @@ awaitable<model::ListMultipartUploadsOutput> Service::list_uploads(aws::CallCont
     upload.initiator.emplace().id = call.scope.account;
     if (record.object.checksum.algorithm.empty()) continue;
     upload.checksum_algorithm = record.object.checksum.algorithm;
-    upload.checksum_type = "COMPOSITE";
+    upload.checksum_type = checksum_type(record.object.checksum);
   }
   co_return out;
 }

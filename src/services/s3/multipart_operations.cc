@@ -6,6 +6,7 @@
 #include "services/s3/errors.h"
 #include "services/s3/keyspace.h"
 #include "services/s3/limits.h"
+#include "services/s3/multipart_checksum.h"
 #include "services/s3/object_input.h"
 #include "services/s3/operations.h"
 
@@ -50,12 +51,7 @@ awaitable<std::vector<storage::Entry>> Service::parts_of(std::shared_ptr<storage
 awaitable<model::CreateMultipartUploadOutput> Service::create_upload(aws::CallContext call, model::CreateMultipartUploadInput in) {
   UploadRecord record{*in.key, described(in)};
   record.object.modified_ms = now_ms();
-  if (in.checksum_algorithm) {
-    ChecksumMaker known(*in.checksum_algorithm);  // throws for one that is not kept
-    refuse_if(in.checksum_type.value_or("COMPOSITE") != "COMPOSITE" || *in.checksum_algorithm == "CRC64NVME", "x-amz-checksum-type FULL_OBJECT of a multipart upload");
-    record.object.checksum.algorithm = *in.checksum_algorithm;
-    record.object.checksum.composite = true;
-  }
+  record.object.checksum = upload_checksum(in.checksum_algorithm, in.checksum_type);
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     const Bucket bucket = co_await find_bucket(call.scope, *in.bucket, in.expected_bucket_owner);
     model::CreateMultipartUploadOutput out;
@@ -63,7 +59,7 @@ awaitable<model::CreateMultipartUploadOutput> Service::create_upload(aws::CallCo
     out.bucket = in.bucket;
     out.key = in.key;
     out.checksum_algorithm = in.checksum_algorithm;
-    if (in.checksum_algorithm) out.checksum_type = "COMPOSITE";
+    if (in.checksum_algorithm) out.checksum_type = checksum_type(record.object.checksum);
     storage::Commit write;
     write.check(bucket.key, bucket.version).put(upload_key(call.scope, bucket.record.id, *out.upload_id), to_json(record));
     if (co_await commit(std::move(write))) co_return out;
@@ -79,7 +75,10 @@ awaitable<model::UploadPartOutput> Service::upload_part(aws::CallContext call, m
   BodyClaims claims = claims_of(in);
   const std::string& algorithm = upload.record.object.checksum.algorithm;
   if (!algorithm.empty() && claims.algorithm != algorithm) {
-    if (claims.checksum) throw aws::ApiError(kInvalidArgument, "Checksum Type mismatch occurred between the upload and its part.");
+    if (claims.checksum) {
+      throw aws::ApiError(kInvalidRequest, fmt::format("Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+                                                       header_word(algorithm), header_word(claims.algorithm)));
+    }
     claims.algorithm = algorithm;
   }
   storage::BlobStore data = blobs(call.scope);
@@ -117,9 +116,6 @@ awaitable<> Service::publish_part(aws::Scope scope, Bucket bucket, std::string o
 
 awaitable<model::CompleteMultipartUploadOutput> Service::complete_upload(aws::CallContext call, model::CompleteMultipartUploadInput in) {
   refuse_if(in.sse_customer_algorithm || in.sse_customer_key || in.sse_customer_key_md5, "x-amz-server-side-encryption-customer-*");
-  refuse_if(in.checksum_type.value_or("COMPOSITE") != "COMPOSITE", "x-amz-checksum-type FULL_OBJECT of a multipart upload");
-  refuse_if(in.checksum_crc32 || in.checksum_crc32_c || in.checksum_crc64_nvme || in.checksum_sha1 || in.checksum_sha256 || in.checksum_sha512 ||
-                in.checksum_md5 || in.checksum_xxhash64 || in.checksum_xxhash3 || in.checksum_xxhash128, "x-amz-checksum-* of a whole multipart upload");
   if (!in.multipart_upload || !in.multipart_upload->parts || in.multipart_upload->parts->empty())
     throw malformed_xml();
   const auto& wanted = *in.multipart_upload->parts;
@@ -144,8 +140,12 @@ awaitable<model::CompleteMultipartUploadOutput> Service::complete_upload(aws::Ca
     write.guards.push_back({prefix, storage::prefix_end(prefix), snapshot->stamp()});  // a part that came later would have no owner
     ObjectRecord record = upload.record.object;
     Digest md5(Digest::Kind::kMd5);
-    std::optional<ChecksumMaker> checksum;
-    if (!record.checksum.algorithm.empty()) checksum.emplace(record.checksum.algorithm);
+    std::optional<PartsChecksum> checksum;
+    if (!record.checksum.algorithm.empty()) checksum.emplace(record.checksum);
+    if (checksum && in.checksum_type && *in.checksum_type != checksum_type(record.checksum)) {
+      throw aws::ApiError(kInvalidRequest, fmt::format("The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+                                                       checksum_type(record.checksum)));
+    }
     std::size_t next = 0;
     int before = 0;
     for (const storage::Entry& entry : stored) {
@@ -158,13 +158,15 @@ awaitable<model::CompleteMultipartUploadOutput> Service::complete_upload(aws::Ca
       }
       const model::CompletedPart& claim = wanted[next++];
       before = number;
-      if (bare(claim.e_tag.value_or("")) != part.etag) { next = 0; break; }
+      const auto claimed = claimed_checksum(claim);
+      const bool other_bytes = checksum && claimed && (claimed->algorithm != part.checksum.algorithm || claimed->value != part.checksum.value);
+      if (bare(claim.e_tag.value_or("")) != part.etag || other_bytes) { next = 0; break; }
       if (next < wanted.size() && part.piece.size_bytes < kPartBytesMin) {
         throw aws::ApiError(kEntityTooSmall, "Your proposed upload is smaller than the minimum allowed size",
                             {{"PartNumber", number}, {"ETag", part.etag}, {"MinSizeAllowed", kPartBytesMin}, {"ProposedSize", part.piece.size_bytes}});
       }
       md5.update(*hex_decode(part.etag));
-      if (checksum) checksum->update(*base64_decode(part.checksum.value));
+      if (checksum) checksum->add(part.checksum.value, part.piece.size_bytes);
       record.size_bytes += part.piece.size_bytes;
       record.pieces.push_back(part.piece);
       record.pieces.back().number = number;
@@ -177,7 +179,11 @@ awaitable<model::CompleteMultipartUploadOutput> Service::complete_upload(aws::Ca
     if (in.mpu_object_size && static_cast<std::uint64_t>(*in.mpu_object_size) != record.size_bytes)
       throw aws::ApiError(kInvalidArgument, "The provided 'x-amz-mp-object-size' header does not match what was computed.");
     record.etag = fmt::format("{}-{}", hex_encode(md5.finish()), record.pieces.size());
-    if (checksum) record.checksum.value = fmt::format("{}-{}", base64_encode(checksum->finish()), record.pieces.size());
+    if (checksum) record.checksum.value = checksum->finish();
+    const auto whole = claimed_checksum(in);
+    refuse_if(whole && !checksum, "x-amz-checksum-* of a multipart upload that was begun without x-amz-checksum-algorithm");
+    if (whole && (whole->algorithm != record.checksum.algorithm || whole->value != record.checksum.value))
+      throw aws::ApiError(kBadDigest, fmt::format("The {} you specified did not match the calculated checksum.", whole->algorithm));
     versions.put(record, {now_ms(), entropy_, data}, write);
     if (!co_await commit(std::move(write))) continue;
     model::CompleteMultipartUploadOutput out;
@@ -188,7 +194,7 @@ awaitable<model::CompleteMultipartUploadOutput> Service::complete_upload(aws::Ca
     if (!record.version_id.empty()) out.version_id = record.version_id;
     if (checksum) {
       set_checksum(record.checksum, out);
-      out.checksum_type = "COMPOSITE";
+      out.checksum_type = checksum_type(record.checksum);
     }
     co_return out;
   }

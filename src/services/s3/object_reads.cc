@@ -50,7 +50,7 @@ Span describe(const Input& in, const ObjectRecord& record, Output& out) {
     out.content_range = fmt::format("bytes {}-{}/{}", span.offset, span.offset + span.length - 1, record.size_bytes);
   } else if (in.checksum_mode && *in.checksum_mode == "ENABLED" && !record.checksum.algorithm.empty()) {
     set_checksum(record.checksum, out);
-    out.checksum_type = record.checksum.composite ? "COMPOSITE" : "FULL_OBJECT";
+    out.checksum_type = checksum_type(record.checksum);
   }
   return span;
 }
@@ -147,7 +147,7 @@ awaitable<model::GetObjectAttributesOutput> Service::get_attributes(aws::CallCon
   if (wants("Checksum") && !record.checksum.algorithm.empty()) {
     model::Checksum& checksum = out.checksum.emplace();
     set_checksum(record.checksum, checksum);
-    checksum.checksum_type = record.checksum.composite ? "COMPOSITE" : "FULL_OBJECT";
+    checksum.checksum_type = checksum_type(record.checksum);
   }
   co_return out;
 }

@@ -7,6 +7,7 @@
 #include "services/s3/cors.h"
 #include "services/s3/errors.h"
 #include "services/s3/listing.h"
+#include "services/s3/multipart_checksum.h"
 #include "services/s3/range.h"
 #include "services/s3/tags.h"
 #include "services/s3/versions.h"
@@ -156,6 +157,26 @@ TEST(CopySource, IsBucketKeyAndVersion) {
   EXPECT_EQ(copy_source_of("b/k").version_id, std::nullopt);
   for (const char* bad : {"", "b", "b/", "/", "//k"}) EXPECT_EQ(code_of([&] { copy_source_of(bad); }), "InvalidArgument") << bad;
   EXPECT_EQ(code_of([] { copy_source_of("arn:aws:s3:us-east-1:1:accesspoint/a/object/k"); }), "NotImplemented");
+}
+
+TEST(MultipartChecksum, OfTheWholeComesFromTheParts) {
+  const std::string one(5000, 'a'), two = "123456789", three(1 << 20, 'z');
+  for (const char* algorithm : {"CRC32", "CRC32C", "CRC64NVME"}) {
+    const auto of = [&](const std::string& bytes) {
+      ChecksumMaker maker(algorithm);
+      maker.update(bytes);
+      return base64_encode(maker.finish());
+    };
+    PartsChecksum parts(upload_checksum(std::string(algorithm), "FULL_OBJECT"));
+    for (const std::string& part : {one, two, three, std::string()}) parts.add(of(part), part.size());
+    EXPECT_EQ(parts.finish(), of(one + two + three)) << algorithm;
+  }
+  EXPECT_EQ(upload_checksum("CRC64NVME", std::nullopt).composite, false);
+  EXPECT_EQ(upload_checksum("SHA256", std::nullopt).composite, true);
+  EXPECT_EQ(code_of([] { upload_checksum("SHA256", "FULL_OBJECT"); }), "InvalidRequest");
+  EXPECT_EQ(code_of([] { upload_checksum("CRC64NVME", "COMPOSITE"); }), "InvalidRequest");
+  EXPECT_EQ(code_of([] { upload_checksum(std::nullopt, "COMPOSITE"); }), "InvalidRequest");
+  EXPECT_EQ(code_of([] { upload_checksum("MD2", std::nullopt); }), "NotImplemented");
 }
 
 TEST(Tags, AreLimited) {

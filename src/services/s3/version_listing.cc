@@ -1,6 +1,7 @@
 // ListObjectVersions: the objects that GetObject gives and their other versions, merged in the order of keys.
 #include <fmt/format.h>
 
+#include "services/s3/body.h"
 #include "services/s3/errors.h"
 #include "services/s3/listing.h"
 #include "services/s3/operations.h"
@@ -58,7 +59,7 @@ void add(model::ListObjectVersionsOutput& out, const std::string& key, const Obj
   version.storage_class = "STANDARD";
   if (record.checksum.algorithm.empty()) return;
   version.checksum_algorithm = {record.checksum.algorithm};
-  version.checksum_type = record.checksum.composite ? "COMPOSITE" : "FULL_OBJECT";
+  version.checksum_type = checksum_type(record.checksum);
 }
 
 // The order of the version that a page ended with; nullopt: it is gone, so the page goes on with the next key.

@@ -95,6 +95,7 @@ def test_conditions_and_checksums(s3, bucket):
     assert code(s3.get_object, Bucket=bucket, Key="k", IfNoneMatch=etag) == ("304", 304)
     assert code(s3.get_object, Bucket=bucket, Key="k", IfMatch='"0"') == ("PreconditionFailed", 412)
     assert code(s3.put_object, Bucket=bucket, Key="k", Body=b"2", ChecksumCRC32="AAAAAA==") == ("BadDigest", 400)
+    assert code(s3.put_object, Bucket=bucket, Key="k", Body=b"2", ChecksumCRC32="AAAA") == ("InvalidRequest", 400)
     assert code(s3.put_object, Bucket=bucket, Key="k", Body=b"2", StorageClass="GLACIER") == ("NotImplemented", 501)
     assert s3.put_object(Bucket=bucket, Key="k", Body=b"123456789", ChecksumAlgorithm="SHA256")["ChecksumSHA256"] == \
         "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU="
@@ -144,6 +145,27 @@ def test_multipart(s3, bucket):
     assert code(s3.delete_bucket, Bucket=bucket) == ("BucketNotEmpty", 409)
     s3.abort_multipart_upload(**at)
     assert code(s3.list_parts, **at) == ("NoSuchUpload", 404)
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME"])
+def test_whole_checksums_of_multipart_uploads(s3, bucket, algorithm):
+    pytest.importorskip("awscrt" if algorithm != "CRC32" else "zlib")  # botocore's other checksums
+    parts = [os.urandom(5 << 20), b"tail"]
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm=algorithm, ChecksumType="FULL_OBJECT")
+    assert upload["ChecksumType"] == "FULL_OBJECT"
+    at = dict(Bucket=bucket, Key="k", UploadId=upload["UploadId"])
+    made = [s3.upload_part(**at, PartNumber=n, Body=part, ChecksumAlgorithm=algorithm) for n, part in enumerate(parts, 1)]
+    name = f"Checksum{algorithm}"
+    named = lambda **more: {"Parts": [{"PartNumber": n, "ETag": part["ETag"], name: part[name], **more} for n, part in enumerate(made, 1)]}
+    assert code(s3.complete_multipart_upload, **at, MultipartUpload=named(**{name: "AAAAAA=="})) == ("InvalidPart", 400)
+    assert code(s3.complete_multipart_upload, **at, MultipartUpload=named(), **{name: "AAAAAA=="}) == ("BadDigest", 400)
+    assert code(s3.complete_multipart_upload, **at, MultipartUpload=named(), ChecksumType="COMPOSITE") == ("InvalidRequest", 400)
+    done = s3.complete_multipart_upload(**at, MultipartUpload=named(), ChecksumType="FULL_OBJECT")
+    whole = s3.put_object(Bucket=bucket, Key="whole", Body=b"".join(parts), ChecksumAlgorithm=algorithm)[name]
+    assert done[name] == whole and done["ChecksumType"] == "FULL_OBJECT"
+    assert s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")[name] == whole
+    with pytest.raises(ClientError, match="cannot be used with the sha256"):
+        s3.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm="SHA256", ChecksumType="FULL_OBJECT")
 
 
 def test_policy_and_tags(s3, bucket):
