@@ -281,7 +281,7 @@ boost::json::object Platform::Impl::health() const {
   return {{"status", ready ? "ready" : "starting"},
           {"version", PARVIS_VERSION},
           {"apis", std::move(served)},
-          {"services", {{"apigateway", "available"}, {"dynamodb", "available"}, {"iam", "available"}, {"lambda", "available"}, {"logs", "available"}, {"s3", "available"}, {"sts", "available"}}},
+          {"services", {{"apigateway", "available"}, {"dynamodb", "available"}, {"dynamodbstreams", "available"}, {"iam", "available"}, {"lambda", "available"}, {"logs", "available"}, {"s3", "available"}, {"sts", "available"}}},
           {"functions", {{"workers", stats.workers}, {"busy", stats.busy}, {"waiting", stats.waiting}, {"invocations", stats.invocations},
                          {"coldStarts", stats.cold_starts}}},
           {"store", {{"bytes", store->size_bytes()}}}};

@@ -11,6 +11,7 @@ namespace parvis::dynamodb {
 namespace {
 
 constexpr std::int64_t kOldestSeconds = std::int64_t{5} * 365 * 24 * 60 * 60;
+constexpr std::int64_t kRecentSeconds = 60 * 60;
 constexpr std::size_t kRemovedPerCommit = 25;
 constexpr std::size_t kFilledPerCommit = 200;
 
@@ -77,9 +78,10 @@ awaitable<> Expiry::sweep(std::shared_ptr<std::atomic<bool>> stop) {
       auto name = table_name_of(task.value);
       if (ttl_id && scope && name) co_await sweep_table(std::move(*scope), std::move(*name), std::move(*ttl_id), stop);
     }
-    if (!page.more || page.entries.empty()) co_return;
+    if (!page.more || page.entries.empty()) break;
     begin = page.entries.back().key + '\0';
   }
+  sweeps_ = (sweeps_ + 1) % kSweepsPerRound;
 }
 
 awaitable<> Expiry::sweep_table(aws::Scope scope, std::string table_name, std::string ttl_id,
@@ -91,13 +93,19 @@ awaitable<> Expiry::sweep_table(aws::Scope scope, std::string table_name, std::s
     if (!table || (*table)->ttl_id != ttl_id) co_return;
     const std::string prefix = expiries_prefix(scope, (*table)->id, ttl_id);
     storage::ScanOptions options;
-    options.begin = expiry_key(prefix, std::max<std::int64_t>(0, now_s - kOldestSeconds), "");
+    const std::int64_t back_s = sweeps_ == 0 ? kOldestSeconds : kRecentSeconds;
+    options.begin = expiry_key(prefix, std::max<std::int64_t>(0, now_s - back_s), "");
     options.end = expiry_key(prefix, now_s + 1, "");
     options.limit = kRemovedPerCommit;
     storage::ScanPage page = co_await snapshot->scan(std::move(options));
-    if (!page.entries.empty() && !co_await remove(snapshot, *table, std::move(page.entries), now_s)) co_return;
+    if (!page.entries.empty() && !co_await remove(snapshot, *table, std::move(page.entries), now_s)) {
+      if (sweeps_ == 0) sweeps_ = -1;  // what is left may be older than the next one would look back
+      co_return;
+    }
     if (page.more) continue;
-    if ((*table)->ttl_filling) co_await fill(scope, table_name, ttl_id, stop);
+    if (!(*table)->ttl_filling) co_return;
+    co_await fill(scope, table_name, ttl_id, stop);
+    sweeps_ = -1;  // the next one looks at all that was entered
     co_return;
   }
 }

@@ -25,11 +25,15 @@ class Expiry {  // `items` outlives it; one sweep at a time
  private:
   awaitable<> sweep_table(aws::Scope scope, std::string table_name, std::string ttl_id, std::shared_ptr<std::atomic<bool>> stop);
   awaitable<> fill(aws::Scope scope, std::string table_name, std::string ttl_id, std::shared_ptr<std::atomic<bool>> stop);
+  // One in kSweepsPerRound looks at all that is due, the others only at the last hour: what was deleted before is not
+  // walked over each second.
+  static constexpr int kSweepsPerRound = 60;
   // False: another writer was faster, or the store refused; the next sweep goes on.
   awaitable<bool> remove(std::shared_ptr<storage::Snapshot> snapshot, Table table, std::vector<storage::Entry> due,
                          std::int64_t now_s);
 
   ItemStore& items_;
+  int sweeps_ = 0;  // since the last one that looked at all
 };
 
 }  // namespace parvis::dynamodb

@@ -2,7 +2,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
 
-#include "services/dynamodb/expiry.h"
 #include "services/dynamodb/operations.h"
 
 namespace parvis::dynamodb {
@@ -21,7 +20,7 @@ awaitable<> Service::maintain() {
     try {
       if (tick % kTicksPerSweep == 0) {
         start_jobs(executor);
-        co_await expire_items();
+        co_await expiry_.sweep(stopping_);
       }
       if (tick % kTicksPerTrim == 0) {
         co_await stream_operations_.streams().trim(stopping_);
@@ -51,11 +50,6 @@ awaitable<> Service::run_jobs() {
   }
   jobs_running_ = false;
   if (failure) std::rethrow_exception(failure);
-}
-
-awaitable<> Service::expire_items() {
-  Expiry expiry(items_);
-  co_await expiry.sweep(stopping_);
 }
 
 }  // namespace parvis::dynamodb

@@ -9,6 +9,7 @@
 
 #include "models/dynamodb.h"
 #include "services/dynamodb/backups.h"
+#include "services/dynamodb/expiry.h"
 #include "services/dynamodb/history.h"
 #include "services/dynamodb/item_store.h"
 #include "services/dynamodb/query.h"
@@ -27,8 +28,6 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   awaitable<> resume();
   // Ends the background work; returns when it has ended and the counts are stored.
   awaitable<> stop();
-  // Deletes the items that are due now; the background work does it every second.
-  awaitable<> expire_items();
   StreamOperations& streams() { return stream_operations_; }
 
   awaitable<model::GetItemOutput> get_item(aws::CallContext call, model::GetItemInput in);
@@ -92,6 +91,7 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   Catalog catalog_;
   ItemStore items_;
   StreamOperations stream_operations_{catalog_};
+  Expiry expiry_{items_};
   Backups backups_{catalog_};
   History history_{catalog_};
   std::atomic<bool> jobs_running_{false};
