@@ -5,6 +5,7 @@
 
 #include "aws/json_codec.h"
 #include "aws/member_text.h"
+#include "core/utf8.h"
 
 namespace parvis::aws {
 namespace {
@@ -165,6 +166,9 @@ void write_map(std::string_view name, const Shape& shape, const void* value, std
 }  // namespace
 
 void write_xml_text(std::string_view text, std::string& out) {
+  // What a caller sent may be any bytes, and comes back in errors: the document must be readable all the same.
+  std::string mended;
+  if (!is_utf8(text)) text = mended = to_utf8(text);
   for (char c : text) {
     switch (c) {
       case '&': out += "&amp;"; break;

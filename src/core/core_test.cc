@@ -4,6 +4,7 @@
 #include "core/entropy.h"
 #include "core/hash.h"
 #include "core/time_format.h"
+#include "core/utf8.h"
 
 namespace parvis {
 namespace {
@@ -108,6 +109,19 @@ TEST(TimeFormat, WritesEverySpelling) {
   EXPECT_EQ(ms(parse_rfc1123("Mon, 23 Nov 2026 10:00:00 GMT")), 1795428000000);
   EXPECT_EQ(parse_basic("20261123T1000Z"), std::nullopt);
   EXPECT_EQ(parse_rfc1123("Mon, 23 Nov 2026 10:00:00"), std::nullopt);
+}
+
+TEST(Utf8, KnowsWellFormedLetters) {
+  for (const char* good : {"", "a", "h\xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80", "\xED\x9F\xBF\xEE\x80\x80\xF4\x8F\xBF\xBF"}) {
+    EXPECT_TRUE(is_utf8(good)) << good;
+    EXPECT_EQ(to_utf8(good), good);
+  }
+  for (const char* bad : {"\x80", "\xC3", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xE2\x82", "\xED\xA0\x80", "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF"}) {
+    EXPECT_FALSE(is_utf8(bad)) << bad;
+    EXPECT_TRUE(is_utf8(to_utf8(bad)));
+  }
+  EXPECT_TRUE(is_utf8(std::string_view("\0", 1)));
+  EXPECT_EQ(to_utf8("a\xFF\xC3\xA4"), "a\xEF\xBF\xBD\xC3\xA4");
 }
 
 }  // namespace

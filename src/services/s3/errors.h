@@ -29,6 +29,7 @@ inline constexpr aws::ErrorSpec kInvalidRange{"InvalidRange", 416};
 inline constexpr aws::ErrorSpec kInvalidPartNumber{"InvalidPartNumber", 416};
 inline constexpr aws::ErrorSpec kInvalidRequest{"InvalidRequest", 400};
 inline constexpr aws::ErrorSpec kInvalidTag{"InvalidTag", 400};
+inline constexpr aws::ErrorSpec kInvalidUri{"InvalidURI", 400};
 inline constexpr aws::ErrorSpec kKeyTooLong{"KeyTooLongError", 400};
 inline constexpr aws::ErrorSpec kMalformedPolicy{"MalformedPolicy", 400};
 inline constexpr aws::ErrorSpec kMalformedXml{"MalformedXML", 400};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "aws/api_call.h"
+#include "core/utf8.h"
 #include "services/s3/errors.h"
 #include "services/s3/records.h"
 #include "services/s3/tags.h"
@@ -29,6 +30,8 @@ inline int checked_part_number(std::optional<int> number) {
 
 template <class Input>
 ObjectRecord described(const Input& in) {
+  // S3 User Guide, "Naming Amazon S3 objects": a key is UTF-8, and so is what is kept beside it here.
+  if (!is_utf8(in.key.value_or(""))) throw aws::ApiError(kInvalidUri, "Couldn't parse the specified URI.");
   if (in.key.value_or("").size() > kObjectKeyBytesMax) throw aws::ApiError(kKeyTooLong, "Your key is too long");
   if ((in.acl && *in.acl != "private" && *in.acl != "bucket-owner-full-control") || in.grant_full_control || in.grant_read ||
       in.grant_read_acp || in.grant_write_acp) {
@@ -43,7 +46,12 @@ ObjectRecord described(const Input& in) {
                 in.object_lock_event_hold_duration_days || in.object_lock_event_hold_duration_years, "x-amz-object-lock-*");
   ObjectRecord record;
   if (in.tagging) record.tags = object_tags_in(*in.tagging);
+  const auto check_text = [](std::string_view name, std::string_view value) {
+    if (is_utf8(name) && is_utf8(value)) return;
+    throw aws::ApiError(kInvalidArgument, "Headers of an object must be UTF-8", {{"ArgumentName", to_utf8(name)}, {"ArgumentValue", to_utf8(value)}});
+  };
   const auto keep = [&](const char* name, const std::optional<std::string>& value) {
+    if (value) check_text(name, *value);
     if (value && !value->empty()) record.headers[name] = *value;
   };
   keep("Cache-Control", in.cache_control);
@@ -55,6 +63,7 @@ ObjectRecord described(const Input& in) {
   std::size_t bytes = 0;
   if (in.metadata) {
     for (const auto& [name, value] : *in.metadata) {
+      check_text(name, value);
       bytes += name.size() + value.size();
       std::string lower = name;
       for (char& c : lower) if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');

@@ -186,6 +186,8 @@ TEST(Tags, AreLimited) {
   EXPECT_EQ(header("a=1&a=2"), "InvalidArgument");
   EXPECT_EQ(header("=1"), "InvalidTag");
   EXPECT_EQ(header("aws:x=1"), "InvalidTag");
+  EXPECT_EQ(header("%ff=1"), "InvalidTag");
+  EXPECT_EQ(header("a=%ff"), "InvalidTag");
   EXPECT_EQ(header(std::string(128, 'k') + "=1"), "");
   EXPECT_EQ(header(std::string(129, 'k') + "=1"), "InvalidTag");
   EXPECT_EQ(header("k=" + std::string(257, 'v')), "InvalidTag");

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/utf8.h"
 #include "http/message.h"
 #include "services/s3/errors.h"
 
@@ -20,9 +21,9 @@ std::size_t letters(const std::string& text) {
 }
 
 void add(Tags& tags, const std::string& key, const std::string& value) {
-  if (key.empty() || letters(key) > kKeyLettersMax) throw aws::ApiError(kInvalidTag, "The TagKey you have provided is invalid", {{"TagKey", key}});
+  if (key.empty() || letters(key) > kKeyLettersMax || !is_utf8(key)) throw aws::ApiError(kInvalidTag, "The TagKey you have provided is invalid", {{"TagKey", key}});
   if (key.starts_with("aws:")) throw aws::ApiError(kInvalidTag, "System tags cannot be added/updated by requester");
-  if (letters(value) > kValueLettersMax)
+  if (letters(value) > kValueLettersMax || !is_utf8(value))
     throw aws::ApiError(kInvalidTag, "The TagValue you have provided is invalid", {{"TagKey", key}, {"TagValue", value}});
   if (!tags.emplace(key, value).second) throw aws::ApiError(kInvalidTag, "Cannot provide multiple Tags with the same key", {{"TagKey", key}});
 }
