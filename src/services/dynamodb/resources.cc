@@ -1,5 +1,7 @@
 #include "services/dynamodb/resources.h"
 
+#include <algorithm>
+
 #include <boost/asio/steady_timer.hpp>
 
 #include "services/dynamodb/errors.h"
@@ -209,7 +211,10 @@ class TableResource : public aws::ResourceType {
     if (removed("BillingMode")) input["BillingMode"] = "PROVISIONED";
     if (removed("DeletionProtectionEnabled")) input["DeletionProtectionEnabled"] = false;
     if (removed("TableClass")) input["TableClass"] = "STANDARD";
-    co_await call(request, "UpdateTable", std::move(input));
+    const bool changes = std::ranges::any_of(input, [](const auto& member) {
+      return member.key() != "TableName" && member.key() != "AttributeDefinitions";
+    });
+    if (changes) co_await call(request, "UpdateTable", std::move(input));
     co_await update_indexes(request, table);
     co_await update_stream(request, table);
     co_await update_expiry(request, table);

@@ -66,6 +66,11 @@ awaitable<model::ListTablesOutput> Service::list_tables(aws::CallContext call, m
 
 awaitable<model::UpdateTableOutput> Service::update_table(aws::CallContext call, model::UpdateTableInput in) {
   refuse_unimplemented(in);
+  if (!in.provisioned_throughput && !in.billing_mode && !in.stream_specification && !in.global_secondary_index_updates &&
+      !in.sse_specification && !in.table_class && !in.deletion_protection_enabled) {
+    throw_validation("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
+                     "SSESpecification or ReplicaUpdates is required");
+  }
   const std::string name = table_name(call.scope, in.table_name);
   UpdateIds ids{catalog_.entropy().token(8), catalog_.entropy().token(20), false, false};
   // One commit: a request that cannot be done as a whole changes nothing.

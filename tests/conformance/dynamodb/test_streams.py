@@ -148,6 +148,7 @@ def test_update_table_is_all_or_nothing(client, table):
     definitions = [{"AttributeName": "z", "AttributeType": "S"}]
     create = {"Create": {"IndexName": "byZ", "KeySchema": [{"AttributeName": "z", "KeyType": "HASH"}],
                          "Projection": {"ProjectionType": "ALL"}}}
+    assert "is required" in error_of(dynamodb.update_table, TableName=table)["Message"]
     both = {**create, "Delete": {"IndexName": "byKind"}}
     assert error_of(dynamodb.update_table, TableName=table, AttributeDefinitions=definitions,
                     GlobalSecondaryIndexUpdates=[both])["Code"] == "ValidationException"
