@@ -125,6 +125,22 @@ AttributeValue merged(const AttributeValue* old, const Set& more, bool subtract)
   return AttributeValue{std::move(out)};
 }
 
+// AttributeUpdates compare the types first and word the error in their own way.
+void check_legacy_types(const Update& update, const Item& item) {
+  for (const auto* changes : {&update.adds, &update.deletes}) {
+    for (const Update::Change& change : *changes) {
+      const AttributeValue* old = find(item, change.path);
+      if (old && old->type() != change.value.type()) throw_validation("Type mismatch for attribute to update");
+    }
+  }
+}
+
+AttributeValue appended(const AttributeValue* old, const AttributeValue::List& more) {
+  AttributeValue::List list = old ? *old->as<AttributeValue::List>() : AttributeValue::List();
+  list.insert(list.end(), more.begin(), more.end());
+  return AttributeValue{std::move(list)};
+}
+
 AttributeValue merge_sets(const AttributeValue* old, const AttributeValue& change, bool subtract) {
   if (const auto* set = change.as<StringSet>()) return merged(old, *set, subtract);
   if (const auto* set = change.as<NumberSet>()) return merged(old, *set, subtract);
@@ -148,6 +164,7 @@ std::vector<Path> in_removal_order(std::vector<Path> paths) {
 }  // namespace
 
 Item apply_update(const Update& update, const Item& item) {
+  if (update.is_legacy) check_legacy_types(update, item);
   Item out = item;
   std::vector<AttributeValue> values;
   for (const Update::Set& set : update.sets) values.push_back(evaluate_value(set.value, item));
@@ -162,6 +179,8 @@ Item apply_update(const Update& update, const Item& item) {
     const AttributeValue* old = find(item, change.path);
     if (const Number* number = change.value.as<Number>()) {
       assign(out, change.path, checked(Number::add(old ? number_of(*old) : Number(), *number)));
+    } else if (const auto* list = change.value.as<AttributeValue::List>()) {
+      assign(out, change.path, appended(old, *list));
     } else {
       assign(out, change.path, merge_sets(old, change.value, false));
     }

@@ -58,7 +58,8 @@ struct Update {
   struct Change { Path path; AttributeValue value; };
   std::vector<Set> sets;
   std::vector<Path> removes;
-  std::vector<Change> adds, deletes;
+  std::vector<Change> adds, deletes;  // adds: numbers and sets; of AttributeUpdates also lists, which are appended
+  bool is_legacy = false;             // AttributeUpdates: other words for a wrong type
   std::vector<Path> paths() const;
 };
 using Projection = std::vector<Path>;

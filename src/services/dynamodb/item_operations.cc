@@ -1,21 +1,17 @@
 // GetItem, PutItem, UpdateItem, DeleteItem, Query, Scan.
 #include "services/dynamodb/errors.h"
+#include "services/dynamodb/legacy_parameters.h"
 #include "services/dynamodb/request.h"
 
 namespace parvis::dynamodb {
 namespace {
 
 template <class Input>
-void refuse_legacy(const Input& in) {
-  refuse(in.expected, "Expected", kUseExpressions);
-  refuse(in.conditional_operator, "ConditionalOperator", kUseExpressions);
-  refuse_collection_metrics(in.return_item_collection_metrics);
-}
-
-template <class Input>
 void set_condition(const Input& in, Placeholders& placeholders, ItemWrite& write) {
   if (in.condition_expression) {
     write.condition = parse_condition(*in.condition_expression, "ConditionExpression", placeholders);
+  } else {
+    write.condition = translate_expected(in.expected, in.conditional_operator);
   }
   write.return_old_on_failure = in.return_values_on_condition_check_failure.value_or("NONE") == "ALL_OLD";
 }
@@ -58,7 +54,6 @@ Select select_of(const std::optional<std::string>& text) {
 // What Query and Scan have in common.
 template <class Input>
 PageRequest page_request(const aws::Scope& scope, Input& in, Placeholders& placeholders) {
-  refuse(in.conditional_operator, "ConditionalOperator", kUseExpressions);
   PageRequest request;
   request.table_name = table_name(scope, in.table_name);
   request.index_name = in.index_name;
@@ -108,7 +103,9 @@ awaitable<model::GetItemOutput> Service::get_item(aws::CallContext call, model::
 }
 
 awaitable<model::PutItemOutput> Service::put_item(aws::CallContext call, model::PutItemInput in) {
-  refuse_legacy(in);
+  refuse_collection_metrics(in.return_item_collection_metrics);
+  check_not_mixed({{"Expected", in.expected.has_value()}, {"ConditionalOperator", in.conditional_operator.has_value()}},
+                  {{"ConditionExpression", in.condition_expression.has_value()}});
   if (in.return_values && *in.return_values != "NONE" && *in.return_values != "ALL_OLD") {
     throw_validation("ReturnValues can only be ALL_OLD or NONE");
   }
@@ -127,14 +124,18 @@ awaitable<model::PutItemOutput> Service::put_item(aws::CallContext call, model::
 }
 
 awaitable<model::UpdateItemOutput> Service::update_item(aws::CallContext call, model::UpdateItemInput in) {
-  refuse_legacy(in);
-  refuse(in.attribute_updates, "AttributeUpdates", kUseExpressions);
+  refuse_collection_metrics(in.return_item_collection_metrics);
+  check_not_mixed({{"AttributeUpdates", in.attribute_updates.has_value()}, {"Expected", in.expected.has_value()},
+                   {"ConditionalOperator", in.conditional_operator.has_value()}},
+                  {{"UpdateExpression", in.update_expression.has_value()},
+                   {"ConditionExpression", in.condition_expression.has_value()}});
   ItemWrite write;
   write.kind = ItemWrite::Kind::kUpdate;
   write.table_name = table_name(call.scope, in.table_name);
   write.item = std::move(in.key.value());
   Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
   if (in.update_expression) write.update = parse_update(*in.update_expression, placeholders);
+  else if (in.attribute_updates) write.update = translate_updates(*in.attribute_updates);
   set_condition(in, placeholders, write);
   placeholders.check_used(in.update_expression || in.condition_expression, "UpdateExpression");
   const std::vector<Path> paths = write.update ? write.update->paths() : std::vector<Path>();
@@ -146,7 +147,9 @@ awaitable<model::UpdateItemOutput> Service::update_item(aws::CallContext call, m
 }
 
 awaitable<model::DeleteItemOutput> Service::delete_item(aws::CallContext call, model::DeleteItemInput in) {
-  refuse_legacy(in);
+  refuse_collection_metrics(in.return_item_collection_metrics);
+  check_not_mixed({{"Expected", in.expected.has_value()}, {"ConditionalOperator", in.conditional_operator.has_value()}},
+                  {{"ConditionExpression", in.condition_expression.has_value()}});
   check_old_or_none(in.return_values);
   ItemWrite write;
   write.kind = ItemWrite::Kind::kDelete;
@@ -163,23 +166,36 @@ awaitable<model::DeleteItemOutput> Service::delete_item(aws::CallContext call, m
 }
 
 awaitable<model::QueryOutput> Service::query(aws::CallContext call, model::QueryInput in) {
-  refuse(in.key_conditions, "KeyConditions", kUseExpressions);
-  refuse(in.query_filter, "QueryFilter", kUseExpressions);
+  // KeyConditions may stand beside expressions as long as no KeyConditionExpression does.
+  check_not_mixed({{"AttributesToGet", in.attributes_to_get.has_value()}, {"QueryFilter", in.query_filter.has_value()},
+                   {"ConditionalOperator", in.conditional_operator.has_value()},
+                   {"KeyConditions", in.key_conditions && in.key_condition_expression}},
+                  {{"ProjectionExpression", in.projection_expression.has_value()},
+                   {"FilterExpression", in.filter_expression.has_value()},
+                   {"KeyConditionExpression", in.key_condition_expression.has_value()}});
   Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
   PageRequest request = page_request(call.scope, in, placeholders);
-  if (!in.key_condition_expression) {
+  if (!in.filter_expression) request.filter = translate_filter(in.query_filter, in.conditional_operator);
+  request.is_legacy_filter = in.query_filter.has_value();
+  if (!in.key_condition_expression && !in.key_conditions) {
     throw_validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.");
   }
-  request.key_condition = parse_condition(*in.key_condition_expression, "KeyConditionExpression", placeholders);
+  request.key_condition = in.key_condition_expression
+                              ? parse_condition(*in.key_condition_expression, "KeyConditionExpression", placeholders)
+                              : translate_key_conditions(*in.key_conditions);
   request.forward = in.scan_index_forward.value_or(true);
-  placeholders.check_used(true);
+  placeholders.check_used(in.key_condition_expression || in.filter_expression || in.projection_expression);
   co_return page_output<model::QueryOutput>(in, co_await read_page(catalog_, call.scope, std::move(request)));
 }
 
 awaitable<model::ScanOutput> Service::scan(aws::CallContext call, model::ScanInput in) {
-  refuse(in.scan_filter, "ScanFilter", kUseExpressions);
+  check_not_mixed({{"AttributesToGet", in.attributes_to_get.has_value()}, {"ScanFilter", in.scan_filter.has_value()},
+                   {"ConditionalOperator", in.conditional_operator.has_value()}},
+                  {{"ProjectionExpression", in.projection_expression.has_value()},
+                   {"FilterExpression", in.filter_expression.has_value()}});
   Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
   PageRequest request = page_request(call.scope, in, placeholders);
+  if (!in.filter_expression) request.filter = translate_filter(in.scan_filter, in.conditional_operator);
   request.segment = in.segment;
   request.total_segments = in.total_segments;
   placeholders.check_used(in.filter_expression || in.projection_expression, "FilterExpression");

@@ -136,10 +136,6 @@ TEST_F(Operations, WhatIsMissingIsRefusedByName) {
   in.resource_policy.reset();
   in.global_table_source_arn = "arn:aws:dynamodb:us-east-1:000000000000:table/other";
   expect_error([&] { return service.create_table(context(), in); }, "ValidationException", "GlobalTableSourceArn");
-  model::PutItemInput put;
-  put.table_name = "music";
-  put.expected.emplace();
-  expect_error([&] { return service.put_item(context(), put); }, "ValidationException", "Expected is a legacy parameter");
 }
 
 }  // namespace

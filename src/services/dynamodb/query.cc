@@ -76,7 +76,8 @@ void check_filter(const Target& target, const PageRequest& request) {
   each_path(*request.filter, [&](const Path& path) {
     for (const KeyAttribute& key : target.keys().attributes()) {
       if (path.root() == key.name) {
-        throw_validation("Filter Expression can only contain non-primary key attributes: Primary key attribute: " + key.name);
+        throw_validation(std::string(request.is_legacy_filter ? "QueryFilter" : "Filter Expression") +
+                         " can only contain non-primary key attributes: Primary key attribute: " + key.name);
       }
     }
   });

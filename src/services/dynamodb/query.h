@@ -23,6 +23,7 @@ struct PageRequest {
   std::optional<std::string> index_name;
   std::optional<Condition> key_condition;  // Query; absent: Scan
   std::optional<Condition> filter;
+  bool is_legacy_filter = false;  // QueryFilter, for messages
   std::optional<Projection> projection;
   Select select = Select::kDefault;
   std::optional<std::int64_t> limit;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "services/dynamodb/errors.h"
+#include "services/dynamodb/legacy_parameters.h"
 
 namespace parvis::dynamodb {
 
@@ -69,10 +70,7 @@ std::optional<model::ConsumedCapacity> consumed(const std::optional<std::string>
 std::optional<Projection> projection_of(const std::optional<std::string>& expression,
                                         const std::optional<std::vector<std::string>>& attributes_to_get,
                                         Placeholders& placeholders) {
-  if (expression && attributes_to_get) {
-    throw_validation("Can not use both expression and non-expression parameters in the same request: Non-expression "
-                     "parameters: {AttributesToGet} Expression parameters: {ProjectionExpression}");
-  }
+  check_not_mixed({{"AttributesToGet", attributes_to_get.has_value()}}, {{"ProjectionExpression", expression.has_value()}});
   if (expression) return parse_projection(*expression, placeholders);
   if (!attributes_to_get) return std::nullopt;
   Projection paths;

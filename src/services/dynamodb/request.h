@@ -11,13 +11,13 @@ namespace parvis::dynamodb {
 std::string table_name(const aws::Scope& scope, const std::optional<std::string>& name_or_arn);
 // Refuses a member that is not implemented, by name.
 template <class T>
-void refuse(const std::optional<T>& member, std::string_view name, std::string_view instead);
+void refuse(const std::optional<T>& member, std::string_view name, std::string_view instead) {
+  if (!member) return;
+  throw aws::ApiError({"ValidationException", 400, aws::Fault::kClient}, std::string(name) + " " + std::string(instead));
+}
 // Throws ResourceNotFoundException with the table's name, as operations on tables word it.
 awaitable<Table> find_named(Catalog& catalog, aws::Scope scope, std::string name);
 void refuse_collection_metrics(const std::optional<std::string>& value);
-
-inline constexpr std::string_view kUseExpressions =
-    "is a legacy parameter that is not implemented; use the expression parameters";
 
 double read_units(std::size_t bytes, bool consistent);
 double write_units(std::size_t bytes);
@@ -35,11 +35,5 @@ void add_usage(Usage& total, const ItemWriteResult& result, double factor);
 std::optional<Projection> projection_of(const std::optional<std::string>& expression,
                                         const std::optional<std::vector<std::string>>& attributes_to_get,
                                         Placeholders& placeholders);
-
-template <class T>
-void refuse(const std::optional<T>& member, std::string_view name, std::string_view instead) {
-  if (!member) return;
-  throw aws::ApiError({"ValidationException", 400, aws::Fault::kClient}, std::string(name) + " " + std::string(instead));
-}
 
 }  // namespace parvis::dynamodb
