@@ -12,8 +12,10 @@
 #include "http/message.h"
 #include "http/request_parser.h"
 #include "services/dynamodb/attribute_value.h"
+#include "services/dynamodb/evaluate.h"
 #include "services/dynamodb/expression.h"
 #include "services/dynamodb/number.h"
+#include "services/dynamodb/partiql.h"
 #include "storage/tuple.h"
 #include "templates/document.h"
 #include "templates/intrinsics.h"
@@ -94,6 +96,23 @@ void expression(std::string_view input) {
   attempt([&](auto& p) { (void)dynamodb::parse_projection(input, p); });
 }
 
+// Parameters are there for up to two question marks; what was parsed is taken apart as a key condition, too.
+void partiql(std::string_view input) {
+  const std::vector<dynamodb::AttributeValue> two(2, dynamodb::AttributeValue::string("x"));
+  const dynamodb::KeySchema keys{{"p", dynamodb::Type::kS}, dynamodb::KeyAttribute{"s", dynamodb::Type::kN}};
+  for (std::size_t count : {0, 1, 2}) {
+    try {
+      const auto statement = dynamodb::parse_partiql(input, {two.begin(), two.begin() + static_cast<std::ptrdiff_t>(count)});
+      const auto parts = dynamodb::key_parts(keys, statement.where);
+      if (const auto key = dynamodb::exact_key(keys, parts)) require(key->size() == 2, input);
+      const dynamodb::Item item{{"p", two[0]}};
+      if (statement.where) (void)dynamodb::evaluate(*statement.where, item);
+      (void)dynamodb::apply_update(statement.update, item);
+    } catch (const aws::ApiError&) {
+    }
+  }
+}
+
 // The text of a number reads as the same number.
 void number(std::string_view input) {
   if (const auto read = dynamodb::Number::parse(input)) require(dynamodb::Number::parse(read->text()) == *read, input);
@@ -162,6 +181,12 @@ std::span<const Target> targets() {
        {"#n = :v AND (attribute_exists(a.b[2]) OR NOT size(c) BETWEEN :v AND :v) AND d IN (:v, :v)",
         "SET a = if_not_exists(b, :v) + :v, c[0] = list_append(c, :v) REMOVE d ADD e :v DELETE f :v", "a, #n.b[1].c",
         std::string(3000, '('), "NOT NOT NOT NOT a = :v"}},
+      {"partiql", partiql,
+       {"SELECT a.b[0], \"c\" FROM \"t\".\"i\" WHERE p IN ['x', ?] AND s BETWEEN -1.5e3 AND 2 OR NOT contains(a, 'it''s') ORDER BY s DESC;",
+        "INSERT INTO t VALUE {'p': 'x', 's': ?, 'l': [1, {'m': <<1, 2>>}], 'n': null, 'b': true} -- note",
+        "UPDATE t SET a = a + ?, b = list_append(b, [1]) SET c = set_add(c, <<'x'>>) REMOVE d WHERE p = 'x' AND s = 1 RETURNING MODIFIED NEW *",
+        "FROM t WHERE p = 'x' AND s = 1 SET a = 1", "DELETE FROM t /* x */ WHERE size(a) > 1 AND b IS NOT MISSING RETURNING ALL OLD *",
+        "EXISTS(SELECT * FROM t WHERE p = 'x' AND s = 1 AND a IS NULL)", "SELECT * FROM t WHERE " + std::string(3000, '(')}},
       {"number", number, {"-1.5e3", "0.00", "9.9999999999999999999999999999999999999E+125", "1e-130", "+.5"}},
       {"attribute", attribute, {R"({"M":{"a":{"SS":["x","y"]},"b":{"B":"AAE="},"c":{"L":[{"N":"1"},{"NULL":true}]}}})"}},
       {"stored_item", stored_item, {item_seed()}},

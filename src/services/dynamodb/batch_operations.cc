@@ -12,18 +12,6 @@ constexpr std::size_t kBatchGetItemsMax = 100;
 constexpr std::size_t kBatchGetBytesMax = 16u << 20;
 constexpr std::size_t kBatchWriteItemsMax = 25;
 
-struct TableUsage {
-  Table table;
-  Usage usage;
-};
-std::optional<std::vector<model::ConsumedCapacity>> consumed_all(const std::optional<std::string>& wanted,
-                                                                 const std::map<std::string, TableUsage>& usages) {
-  if (!wanted || *wanted == "NONE") return std::nullopt;
-  std::vector<model::ConsumedCapacity> out;
-  for (const auto& [name, each] : usages) out.push_back(*consumed(wanted, each.table, each.usage));
-  return out;
-}
-
 void check_batch_keys(const std::vector<Item>& keys) {
   for (std::size_t i = 0; i < keys.size(); ++i) {
     for (std::size_t j = i + 1; j < keys.size(); ++j) {
@@ -114,7 +102,7 @@ awaitable<model::BatchGetItemOutput> Service::batch_get_item(aws::CallContext ca
   model::BatchGetItemOutput out;
   out.responses.emplace();
   out.unprocessed_keys.emplace();
-  std::map<std::string, TableUsage> usages;
+  TableUsages usages;
   std::size_t bytes = 0;
   for (auto& [wire_name, request] : *in.request_items) {
     Placeholders placeholders(request.expression_attribute_names, std::nullopt);
@@ -159,7 +147,7 @@ awaitable<model::BatchWriteItemOutput> Service::batch_write_item(aws::CallContex
   if (writes.size() > kBatchWriteItemsMax) throw_validation("Too many items requested for the BatchWriteItem call");
   if (writes.empty()) throw_validation("The batch write request list for a table cannot be null or empty");
   const std::vector<ItemWriteResult> results = co_await items_.write_batch(call.scope, std::move(writes));
-  std::map<std::string, TableUsage> usages;
+  TableUsages usages;
   for (const ItemWriteResult& result : results) {
     TableUsage& usage = usages[result.table->name];
     usage.table = result.table;
@@ -184,7 +172,7 @@ awaitable<model::TransactGetItemsOutput> Service::transact_get_items(aws::CallCo
   std::vector<ItemReadResult> results = co_await items_.read(call.scope, std::move(reads));
   model::TransactGetItemsOutput out;
   out.responses.emplace();
-  std::map<std::string, TableUsage> usages;
+  TableUsages usages;
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < results.size(); ++i) {
     model::ItemResponse& response = out.responses->emplace_back();
@@ -209,7 +197,7 @@ awaitable<model::TransactWriteItemsOutput> Service::transact_write_items(aws::Ca
   for (const model::TransactWriteItem& item : *in.transact_items) writes.push_back(transaction_write(call.scope, item));
   const std::vector<ItemWriteResult> results = co_await items_.transact(
       call.scope, std::move(writes), in.client_request_token.value_or(""), fingerprint(in));
-  std::map<std::string, TableUsage> usages;
+  TableUsages usages;
   for (const ItemWriteResult& result : results) {
     TableUsage& usage = usages[result.table->name];
     usage.table = result.table;

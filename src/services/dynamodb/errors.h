@@ -12,6 +12,8 @@ inline constexpr aws::ErrorSpec kValidation{"ValidationException", 400, aws::Fau
 inline constexpr aws::ErrorSpec kResourceNotFound{"ResourceNotFoundException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kResourceInUse{"ResourceInUseException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kConditionalCheckFailed{"ConditionalCheckFailedException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kDuplicateItem{"DuplicateItemException", 400, aws::Fault::kClient};
+inline constexpr std::string_view kDuplicateItemMessage = "Duplicate primary key exists in table";
 inline constexpr aws::ErrorSpec kTransactionCanceled{"TransactionCanceledException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kTransactionConflict{"TransactionConflictException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kIdempotentParameterMismatch{"IdempotentParameterMismatchException", 400,

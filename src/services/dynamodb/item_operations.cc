@@ -33,17 +33,6 @@ void set_old(const std::optional<std::string>& return_values, ItemWriteResult& r
   if (return_values == "ALL_OLD" && result.old_item) out.attributes = std::move(result.old_item);
 }
 
-std::optional<Item> updated_attributes(const std::string& wanted, const std::vector<Path>& paths, ItemWriteResult& result) {
-  if (wanted == "ALL_OLD") return std::move(result.old_item);
-  if (wanted == "ALL_NEW") return std::move(result.new_item);
-  if (wanted == "NONE") return std::nullopt;
-  const std::optional<Item>& source = wanted == "UPDATED_OLD" ? result.old_item : result.new_item;
-  if (!source) return std::nullopt;
-  Item selected = project(*source, paths);
-  if (selected.empty()) return std::nullopt;
-  return selected;
-}
-
 Select select_of(const std::optional<std::string>& text) {
   if (!text) return Select::kDefault;
   if (*text == "ALL_ATTRIBUTES") return Select::kAllAttributes;

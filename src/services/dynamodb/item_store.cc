@@ -69,6 +69,7 @@ awaitable<ItemWriteResult> ItemStore::write(aws::Scope scope, ItemWrite write) {
       throw aws::ApiError(kInternal, "Internal server error");
     }
     std::optional<Planned> planned = plan_write(*result.table, write, result.old_item);
+    if (!planned && write.is_insert) throw aws::ApiError(kDuplicateItem, std::string(kDuplicateItemMessage));
     if (!planned) throw_condition_failed(write, result.old_item);
     result.new_item = std::move(planned->new_item);
     storage::Commit commit;

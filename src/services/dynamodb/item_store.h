@@ -26,6 +26,7 @@ struct ItemWrite {
   std::optional<Condition> condition;
   std::optional<Update> update;  // kUpdate; absent: only makes the item exist
   bool return_old_on_failure = false;
+  bool is_insert = false;  // a PartiQL INSERT: when the condition fails, the item is a duplicate
 };
 
 struct ItemWriteResult {
@@ -51,7 +52,7 @@ class ItemStore {  // thread-safe; `catalog` outlives it
 
   // One snapshot for all. Throws ResourceNotFoundException, ValidationException.
   awaitable<std::vector<ItemReadResult>> read(aws::Scope scope, std::vector<ItemRead> reads);
-  // Throws ConditionalCheckFailedException (with Item when asked for), ValidationException, ResourceNotFoundException,
+  // Throws ConditionalCheckFailedException (with Item when asked for), DuplicateItemException, ValidationException, ResourceNotFoundException,
   // ThrottlingException (the item changed at every attempt).
   awaitable<ItemWriteResult> write(aws::Scope scope, ItemWrite write);
   // All or nothing. `token` may be empty; the same token and `fingerprint` within ten minutes does nothing again.

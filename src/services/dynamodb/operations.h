@@ -12,12 +12,14 @@
 #include "services/dynamodb/expiry.h"
 #include "services/dynamodb/history.h"
 #include "services/dynamodb/item_store.h"
+#include "services/dynamodb/partiql.h"
 #include "services/dynamodb/query.h"
 #include "services/dynamodb/stream_operations.h"
 
 namespace parvis::dynamodb {
 
 namespace model = aws::model::dynamodb;
+struct TableUsage;  // request.h
 
 // Owns the background work: purges of deleted tables, filling of new indexes, expiry of items, trimming of streams.
 class Service {  // thread-safe; store, clock, entropy outlive it, and it outlives every call in flight
@@ -40,6 +42,10 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   awaitable<model::BatchWriteItemOutput> batch_write_item(aws::CallContext call, model::BatchWriteItemInput in);
   awaitable<model::TransactGetItemsOutput> transact_get_items(aws::CallContext call, model::TransactGetItemsInput in);
   awaitable<model::TransactWriteItemsOutput> transact_write_items(aws::CallContext call, model::TransactWriteItemsInput in);
+  awaitable<model::ExecuteStatementOutput> execute_statement(aws::CallContext call, model::ExecuteStatementInput in);
+  awaitable<model::BatchExecuteStatementOutput> batch_execute_statement(aws::CallContext call,
+                                                                        model::BatchExecuteStatementInput in);
+  awaitable<model::ExecuteTransactionOutput> execute_transaction(aws::CallContext call, model::ExecuteTransactionInput in);
 
   awaitable<model::CreateTableOutput> create_table(aws::CallContext call, model::CreateTableInput in);
   awaitable<model::DescribeTableOutput> describe_table(aws::CallContext call, model::DescribeTableInput in);
@@ -80,6 +86,12 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   }
   void run_in_background(asio::any_io_executor executor, awaitable<> work);
   std::int64_t now_ms() const { return catalog_.clock().due().time_since_epoch().count(); }
+  // What the statement returns. Adds to `usages`, which outlives the call.
+  awaitable<std::optional<Item>> write_statement(aws::Scope scope, PartiqlStatement statement, bool return_old_on_failure,
+                                                 std::map<std::string, TableUsage>* usages);
+  awaitable<std::optional<Item>> batch_statement(aws::Scope scope, PartiqlStatement statement,
+                                                 model::BatchStatementRequest request,
+                                                 std::map<std::string, TableUsage>* usages);
   awaitable<> maintain();
   // Copies and restores that are not complete, unless they are being worked on.
   void start_jobs(asio::any_io_executor executor);

@@ -72,6 +72,13 @@ void check_select(const Target& target, const PageRequest& request) {
 }
 
 void check_filter(const Target& target, const PageRequest& request) {
+  if (request.filter && request.is_statement) {
+    return each_path(*request.filter, [&](const Path& path) {
+      if (target.projects(path.root())) return;
+      throw_validation("One or more parameter values were invalid: Secondary index " + target.index->name +
+                       " does not project one or more filter attributes: [" + path.root() + "]");
+    });
+  }
   if (!request.filter || !request.key_condition) return;
   each_path(*request.filter, [&](const Path& path) {
     for (const KeyAttribute& key : target.keys().attributes()) {
@@ -185,7 +192,8 @@ class PageReader {
     if (request_.filter && !evaluate(*request_.filter, item)) co_return;
     ++page_.count;
     if (request_.select == Select::kCount) co_return;
-    page_.items.push_back(request_.projection ? project(item, *request_.projection) : std::move(item));
+    const bool projects = request_.projection && !request_.is_statement;
+    page_.items.push_back(projects ? project(item, *request_.projection) : std::move(item));
   }
 
   std::shared_ptr<storage::Snapshot> snapshot_;

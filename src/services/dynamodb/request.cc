@@ -67,6 +67,25 @@ std::optional<model::ConsumedCapacity> consumed(const std::optional<std::string>
   return out;
 }
 
+std::optional<std::vector<model::ConsumedCapacity>> consumed_all(const std::optional<std::string>& wanted,
+                                                                 const TableUsages& usages) {
+  if (!wanted || *wanted == "NONE") return std::nullopt;
+  std::vector<model::ConsumedCapacity> out;
+  for (const auto& [name, each] : usages) out.push_back(*consumed(wanted, each.table, each.usage));
+  return out;
+}
+
+std::optional<Item> updated_attributes(const std::string& wanted, const std::vector<Path>& paths, ItemWriteResult& result) {
+  if (wanted == "ALL_OLD") return std::move(result.old_item);
+  if (wanted == "ALL_NEW") return std::move(result.new_item);
+  if (wanted == "NONE") return std::nullopt;
+  const std::optional<Item>& source = wanted == "UPDATED_OLD" ? result.old_item : result.new_item;
+  if (!source) return std::nullopt;
+  Item selected = project(*source, paths);
+  if (selected.empty()) return std::nullopt;
+  return selected;
+}
+
 std::optional<Projection> projection_of(const std::optional<std::string>& expression,
                                         const std::optional<std::vector<std::string>>& attributes_to_get,
                                         Placeholders& placeholders) {

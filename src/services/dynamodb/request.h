@@ -30,6 +30,16 @@ struct Usage {
 std::optional<model::ConsumedCapacity> consumed(const std::optional<std::string>& wanted, const Table& table,
                                                 const Usage& usage);
 void add_usage(Usage& total, const ItemWriteResult& result, double factor);
+// The usage of each table that a request touches, by table name.
+struct TableUsage {
+  Table table;
+  Usage usage;
+};
+using TableUsages = std::map<std::string, TableUsage>;
+std::optional<std::vector<model::ConsumedCapacity>> consumed_all(const std::optional<std::string>& wanted,
+                                                                 const TableUsages& usages);
+// What ReturnValues gives of an update of `paths`.
+std::optional<Item> updated_attributes(const std::string& wanted, const std::vector<Path>& paths, ItemWriteResult& result);
 
 // AttributesToGet or ProjectionExpression.
 std::optional<Projection> projection_of(const std::optional<std::string>& expression,

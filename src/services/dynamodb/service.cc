@@ -22,6 +22,9 @@ void Service::register_operations(aws::Registry& registry) {
   bind<model::BatchWriteItem>(registry, &Service::batch_write_item);
   bind<model::TransactGetItems>(registry, &Service::transact_get_items);
   bind<model::TransactWriteItems>(registry, &Service::transact_write_items);
+  bind<model::ExecuteStatement>(registry, &Service::execute_statement);
+  bind<model::BatchExecuteStatement>(registry, &Service::batch_execute_statement);
+  bind<model::ExecuteTransaction>(registry, &Service::execute_transaction);
   bind<model::CreateTable>(registry, &Service::create_table);
   bind<model::DescribeTable>(registry, &Service::describe_table);
   bind<model::ListTables>(registry, &Service::list_tables);

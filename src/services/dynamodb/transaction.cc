@@ -60,6 +60,7 @@ Reason prepare_one(const ItemWrite& write, const std::string& key, const std::op
   commit.check(key, value ? std::optional(value->version) : std::nullopt);
   try {
     std::optional<Planned> planned = plan_write(*result.table, write, result.old_item);
+    if (!planned && write.is_insert) return {"DuplicateItem", std::string(kDuplicateItemMessage), std::nullopt};
     if (!planned) {
       return {"ConditionalCheckFailed", "The conditional request failed",
               write.return_old_on_failure ? result.old_item : std::nullopt};
