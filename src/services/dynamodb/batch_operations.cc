@@ -104,6 +104,7 @@ awaitable<model::BatchGetItemOutput> Service::batch_get_item(aws::CallContext ca
   out.unprocessed_keys.emplace();
   TableUsages usages;
   std::size_t bytes = 0;
+  std::optional<Table> exhausted;
   for (auto& [wire_name, request] : *in.request_items) {
     Placeholders placeholders(request.expression_attribute_names, std::nullopt);
     const auto projection = projection_of(request.projection_expression, request.attributes_to_get, placeholders);
@@ -111,7 +112,14 @@ awaitable<model::BatchGetItemOutput> Service::batch_get_item(aws::CallContext ca
     check_batch_keys(*request.keys);
     const std::string name = table_name(call.scope, wire_name);
     std::vector<ItemRead> reads;
-    for (const Item& key : *request.keys) reads.push_back({name, key});
+    const Table table = co_await catalog_.find(catalog_.store().snapshot(), call.scope, name);
+    if (catalog_.admission().is_exhausted(*table, nullptr, Access::kRead)) {
+      exhausted = table;
+      (*out.unprocessed_keys)[wire_name] = std::move(request);
+      continue;
+    }
+    const double price = request.consistent_read.value_or(false) ? 1 : 0.5;
+    for (const Item& key : *request.keys) reads.push_back({name, key, price});
     std::vector<ItemReadResult> results = co_await items_.read(call.scope, std::move(reads));
     auto& items = (*out.responses)[wire_name];
     for (std::size_t i = 0; i < results.size(); ++i) {
@@ -133,6 +141,8 @@ awaitable<model::BatchGetItemOutput> Service::batch_get_item(aws::CallContext ca
       if (results[i].item) items.push_back(projection ? project(*results[i].item, *projection) : *std::move(results[i].item));
     }
   }
+  // Only when no table could be read at all.
+  if (exhausted && usages.empty()) catalog_.admission().check(**exhausted, nullptr, Access::kRead);
   out.consumed_capacity = consumed_all(in.return_consumed_capacity, usages);
   co_return out;
 }
@@ -140,11 +150,23 @@ awaitable<model::BatchGetItemOutput> Service::batch_get_item(aws::CallContext ca
 awaitable<model::BatchWriteItemOutput> Service::batch_write_item(aws::CallContext call, model::BatchWriteItemInput in) {
   refuse_collection_metrics(in.return_item_collection_metrics);
   std::vector<ItemWrite> writes;
+  model::BatchWriteItemOutput out;
+  out.unprocessed_items.emplace();
+  std::optional<Table> exhausted;
+  std::size_t held_back = 0;
   for (auto& [wire_name, requests] : *in.request_items) {
     const std::string name = table_name(call.scope, wire_name);
+    const Table table = co_await catalog_.find(catalog_.store().snapshot(), call.scope, name);
+    if (catalog_.admission().is_exhausted(*table, nullptr, Access::kWrite)) {
+      exhausted = table;
+      held_back += requests.size();
+      (*out.unprocessed_items)[wire_name] = std::move(requests);
+      continue;
+    }
     for (model::WriteRequest& request : requests) writes.push_back(batch_write(name, request));
   }
-  if (writes.size() > kBatchWriteItemsMax) throw_validation("Too many items requested for the BatchWriteItem call");
+  if (writes.size() + held_back > kBatchWriteItemsMax) throw_validation("Too many items requested for the BatchWriteItem call");
+  if (writes.empty() && exhausted) catalog_.admission().check(**exhausted, nullptr, Access::kWrite);
   if (writes.empty()) throw_validation("The batch write request list for a table cannot be null or empty");
   const std::vector<ItemWriteResult> results = co_await items_.write_batch(call.scope, std::move(writes));
   TableUsages usages;
@@ -153,8 +175,6 @@ awaitable<model::BatchWriteItemOutput> Service::batch_write_item(aws::CallContex
     usage.table = result.table;
     add_usage(usage.usage, result, 1);
   }
-  model::BatchWriteItemOutput out;
-  out.unprocessed_items.emplace();
   out.consumed_capacity = consumed_all(in.return_consumed_capacity, usages);
   co_return out;
 }
@@ -167,7 +187,7 @@ awaitable<model::TransactGetItemsOutput> Service::transact_get_items(aws::CallCo
     Placeholders placeholders(get.expression_attribute_names, std::nullopt);
     projections.push_back(projection_of(get.projection_expression, std::nullopt, placeholders));
     placeholders.check_used(get.projection_expression.has_value());
-    reads.push_back({table_name(call.scope, get.table_name), get.key.value()});
+    reads.push_back({table_name(call.scope, get.table_name), get.key.value(), 2});
   }
   std::vector<ItemReadResult> results = co_await items_.read(call.scope, std::move(reads));
   model::TransactGetItemsOutput out;

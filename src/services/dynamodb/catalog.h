@@ -11,6 +11,7 @@
 
 #include "core/clock.h"
 #include "core/entropy.h"
+#include "services/dynamodb/admission.h"
 #include "services/dynamodb/statistics.h"
 #include "services/dynamodb/table.h"
 #include "storage/store.h"
@@ -46,6 +47,7 @@ class Catalog {  // thread-safe; store, clock and entropy outlive it
   const Clock& clock() const { return clock_; }
   Entropy& entropy() { return entropy_; }
   Statistics& statistics() { return statistics_; }
+  Admission& admission() { return admission_; }
 
  private:
   awaitable<Table> commit_change(aws::Scope scope, std::string name,
@@ -57,6 +59,7 @@ class Catalog {  // thread-safe; store, clock and entropy outlive it
   const Clock& clock_;
   Entropy& entropy_;
   Statistics statistics_{store_};
+  Admission admission_{clock_};
   std::mutex mutex_;
   std::unordered_map<std::string, Table> cache_;  // used only at the version that was read
 };

@@ -21,6 +21,13 @@ inline constexpr aws::ErrorSpec kIdempotentParameterMismatch{"IdempotentParamete
 inline constexpr aws::ErrorSpec kItemCollectionSizeLimit{"ItemCollectionSizeLimitExceededException", 400,
                                                          aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kLimitExceeded{"LimitExceededException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kThroughputExceeded{"ProvisionedThroughputExceededException", 400, aws::Fault::kClient};
+inline constexpr std::string_view kTableThroughputMessage =
+    "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level "
+    "with the UpdateTable API.";
+inline constexpr std::string_view kIndexThroughputMessage =
+    "The level of configured provisioned throughput for one or more global secondary indexes of the table was exceeded. "
+    "Consider increasing your provisioning level for the under-provisioned global secondary indexes with the UpdateTable API";
 inline constexpr aws::ErrorSpec kThrottling{"ThrottlingException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kTableNotFound{"TableNotFoundException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kTableAlreadyExists{"TableAlreadyExistsException", 400, aws::Fault::kClient};

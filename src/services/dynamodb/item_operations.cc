@@ -79,7 +79,8 @@ awaitable<model::GetItemOutput> Service::get_item(aws::CallContext call, model::
   Placeholders placeholders(in.expression_attribute_names, std::nullopt);
   const std::optional<Projection> projection = projection_of(in.projection_expression, in.attributes_to_get, placeholders);
   placeholders.check_used(in.projection_expression.has_value());
-  std::vector<ItemRead> reads{{table_name(call.scope, in.table_name), std::move(in.key.value())}};
+  std::vector<ItemRead> reads{{table_name(call.scope, in.table_name), std::move(in.key.value()),
+                               in.consistent_read.value_or(false) ? 1.0 : 0.5}};
   std::vector<ItemReadResult> results = co_await items_.read(call.scope, std::move(reads));
   ItemReadResult& result = results.front();
   Usage usage;

@@ -1,6 +1,7 @@
 // What a write makes of an item, and the commit that carries it: pure functions.
 #include <algorithm>
 
+#include "services/dynamodb/admission.h"
 #include "services/dynamodb/change_stream.h"
 #include "services/dynamodb/errors.h"
 #include "services/dynamodb/expiry.h"
@@ -10,8 +11,6 @@
 
 namespace parvis::dynamodb {
 namespace {
-
-double write_units(std::size_t size) { return static_cast<double>(std::max<std::size_t>(1, (size + 1023) / 1024)); }
 
 void check_update_paths(const TableRecord& table, const Update& update) {
   for (const Path& path : update.paths()) {

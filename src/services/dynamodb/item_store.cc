@@ -14,7 +14,26 @@ constexpr int kAttemptsMax = 60;
   throw aws::ApiError(kConditionalCheckFailed, "The conditional request failed", std::move(members));
 }
 
+void charge_reads(Admission& admission, const std::vector<ItemRead>& reads, const std::vector<ItemReadResult>& results) {
+  for (std::size_t i = 0; i < reads.size(); ++i) {
+    const std::size_t size = results[i].item ? item_size_bytes(*results[i].item) : 0;
+    admission.charge(*results[i].table, nullptr, Access::kRead, reads[i].price * read_units(size, true));
+  }
+}
+
 }  // namespace
+
+void check_write_capacity(Admission& admission, const ItemWriteResult& result) {
+  admission.check(*result.table, nullptr, Access::kWrite);
+  for (const auto& [name, units] : result.index_units) admission.check(*result.table, result.table->index(name), Access::kWrite);
+}
+
+void charge_write(Admission& admission, const ItemWriteResult& result, double factor) {
+  admission.charge(*result.table, nullptr, Access::kWrite, factor * write_units(result.base_size_bytes));
+  for (const auto& [name, units] : result.index_units) {
+    admission.charge(*result.table, result.table->index(name), Access::kWrite, factor * units);
+  }
+}
 
 awaitable<std::vector<ItemReadResult>> ItemStore::read(aws::Scope scope, std::vector<ItemRead> reads) {
   const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
@@ -26,18 +45,21 @@ awaitable<std::vector<ItemReadResult>> ItemStore::read(aws::Scope scope, std::ve
                       ? results.back().table
                       : co_await catalog_.find(snapshot, scope, read.table_name);
     check_key(table->keys, read.key);
+    catalog_.admission().check(*table, nullptr, Access::kRead);
     keys.push_back(item_key(*table, read.key));
     results.push_back({std::move(table), std::nullopt});
   }
   if (keys.size() == 1) {
     const std::optional<storage::Value> value = co_await snapshot->get(keys[0]);
     if (value) results[0].item = decode_stored(value->bytes).item;
+    charge_reads(catalog_.admission(), reads, results);
     co_return results;
   }
   const std::vector<std::optional<storage::Value>> values = co_await snapshot->multi_get(std::move(keys));
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (values.at(i)) results[i].item = decode_stored(values[i]->bytes).item;
   }
+  charge_reads(catalog_.admission(), reads, results);
   co_return results;
 }
 
@@ -68,7 +90,14 @@ awaitable<ItemWriteResult> ItemStore::write(aws::Scope scope, ItemWrite write) {
     if (unknown && moved && (write.kind == ItemWrite::Kind::kUpdate || write.condition)) {
       throw aws::ApiError(kInternal, "Internal server error");
     }
+    // A write that may have arrived is seen through: it must not be answered as throttled.
+    if (!unknown) catalog_.admission().check(*result.table, nullptr, Access::kWrite);
     std::optional<Planned> planned = plan_write(*result.table, write, result.old_item);
+    // A write whose condition fails is charged by the size of the item that it met.
+    if (!planned) {
+      const std::size_t size = result.old_item ? item_size_bytes(*result.old_item) : 0;
+      catalog_.admission().charge(*result.table, nullptr, Access::kWrite, write_units(size));
+    }
     if (!planned && write.is_insert) throw aws::ApiError(kDuplicateItem, std::string(kDuplicateItemMessage));
     if (!planned) throw_condition_failed(write, result.old_item);
     result.new_item = std::move(planned->new_item);
@@ -77,10 +106,15 @@ awaitable<ItemWriteResult> ItemStore::write(aws::Scope scope, ItemWrite write) {
     commit.check(table_key(scope, write.table_name), result.table.version);
     const WriteMark mark{write_id, catalog_.clock().due().time_since_epoch().count(), false};
     add_changes(*result.table, mark, result, key, commit);
-    if (!commit.writes()) co_return result;  // a delete of nothing
+    if (!commit.writes()) {  // a delete of nothing
+      charge_write(catalog_.admission(), result, 1);
+      co_return result;
+    }
+    if (!unknown) check_write_capacity(catalog_.admission(), result);
     const auto done = co_await catalog_.store().commit(std::move(commit));
     if (done) {
       catalog_.statistics().apply(result.table->id, result.counts, *done);
+      charge_write(catalog_.admission(), result, 1);
       co_return result;
     }
     last_error = done.error();

@@ -40,6 +40,7 @@ struct ItemWriteResult {
 struct ItemRead {
   std::string table_name;
   Item key;
+  double price = 0.5;  // read units for 4 KB: 1 when consistent, 2 in a transaction
 };
 struct ItemReadResult {
   Table table;
@@ -50,10 +51,10 @@ class ItemStore {  // thread-safe; `catalog` outlives it
  public:
   explicit ItemStore(Catalog& catalog) : catalog_(catalog) {}
 
-  // One snapshot for all. Throws ResourceNotFoundException, ValidationException.
+  // One snapshot for all. Throws ResourceNotFoundException, ValidationException, ProvisionedThroughputExceededException.
   awaitable<std::vector<ItemReadResult>> read(aws::Scope scope, std::vector<ItemRead> reads);
   // Throws ConditionalCheckFailedException (with Item when asked for), DuplicateItemException, ValidationException, ResourceNotFoundException,
-  // ThrottlingException (the item changed at every attempt).
+  // ThrottlingException (the item changed at every attempt), ProvisionedThroughputExceededException.
   awaitable<ItemWriteResult> write(aws::Scope scope, ItemWrite write);
   // All or nothing. `token` may be empty; the same token and `fingerprint` within ten minutes does nothing again.
   // Throws TransactionCanceledException with one reason per write, IdempotentParameterMismatchException.
@@ -68,9 +69,13 @@ class ItemStore {  // thread-safe; `catalog` outlives it
   Catalog& catalog() { return catalog_; }
 
  private:
-
   Catalog& catalog_;
 };
+
+// Throws ProvisionedThroughputExceededException when the table or an index that the write changes is exhausted.
+void check_write_capacity(Admission& admission, const ItemWriteResult& result);
+// `factor`: 2 in a transaction.
+void charge_write(Admission& admission, const ItemWriteResult& result, double factor);
 
 // What a write makes of the item; nullopt when its condition fails. Throws ValidationException.
 struct Planned {

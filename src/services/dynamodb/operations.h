@@ -30,6 +30,8 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   awaitable<> resume();
   // Ends the background work; returns when it has ended and the counts are stored.
   awaitable<> stop();
+  // Whether tables with provisioned throughput throttle. Call before the first request.
+  void set_throughput_enforced(bool enforced) { catalog_.admission().set_enforced(enforced); }
   StreamOperations& streams() { return stream_operations_; }
 
   awaitable<model::GetItemOutput> get_item(aws::CallContext call, model::GetItemInput in);

@@ -129,6 +129,39 @@ TEST_F(Operations, TablesAreListedAndDeleted) {
                "Requested resource not found: Table: albums not found");
 }
 
+TEST_F(Operations, ProvisionedTablesThrottleWhenTheirBurstIsUsedUp) {
+  model::CreateTableInput in = table_input("slow");
+  in.billing_mode = "PROVISIONED";
+  in.provisioned_throughput = model::ProvisionedThroughput{1, 1};
+  run(service.create_table(context(), in));
+  model::PutItemInput put;
+  put.table_name = "slow";
+  put.item = {{"artist", text("A")}, {"song", text("S")}, {"pad", text(std::string(320 * 1024, 'x'))}};
+  run(service.put_item(context(), put));  // 321 of 300 units
+  constexpr std::string_view kCode = "ProvisionedThroughputExceededException", kMessage = "for the table was exceeded";
+  expect_error([&] { return service.put_item(context(), put); }, kCode, kMessage);
+  model::WriteRequest request;
+  request.put_request.emplace().item = {{"artist", text("A")}, {"song", text("S")}};
+  model::BatchWriteItemInput batch;
+  batch.request_items = {{"slow", {request}}};
+  expect_error([&] { return service.batch_write_item(context(), batch); }, kCode, kMessage);
+  batch.request_items->emplace("music", std::vector{request});
+  const model::BatchWriteItemOutput out = run(service.batch_write_item(context(), batch));
+  EXPECT_EQ(out.unprocessed_items->size(), 1u);
+  EXPECT_EQ(out.unprocessed_items->count("slow"), 1u);
+  model::TransactWriteItemsInput transaction;
+  transaction.transact_items.emplace(1).front().put.emplace().table_name = "slow";
+  transaction.transact_items->front().put->item = request.put_request->item;
+  expect_error([&] { return service.transact_write_items(context(), transaction); }, "TransactionCanceledException",
+               "[ProvisionedThroughputExceeded]");
+  model::GetItemInput get;
+  get.table_name = "slow";
+  get.key = request.put_request->item;
+  EXPECT_TRUE(run(service.get_item(context(), get)).item.has_value());
+  service.set_throughput_enforced(false);
+  run(service.put_item(context(), put));
+}
+
 TEST_F(Operations, WhatIsMissingIsRefusedByName) {
   model::CreateTableInput in = table_input("policed");
   in.resource_policy = "{}";

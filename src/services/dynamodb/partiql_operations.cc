@@ -91,7 +91,7 @@ ItemRead plan_read(const TableRecord& table, const PartiqlStatement& statement) 
   if (!key || !parts.rest.empty()) {
     throw_validation("Select statements within ExecuteTransaction must specify the primary key in the where clause.");
   }
-  return {table.name, std::move(*key)};
+  return {table.name, std::move(*key), 2};
 }
 
 }  // namespace

@@ -212,11 +212,16 @@ awaitable<Page> read_page(Catalog& catalog, aws::Scope scope, PageRequest reques
   const Target target = target_of(page.table, request);
   check_select(target, request);
   check_filter(target, request);
+  catalog.admission().check(*page.table, target.index, Access::kRead);
   KeyRange range = request.key_condition ? key_range(target.keys(), *request.key_condition, target.prefix())
                                          : segment_range(request, target.prefix());
   apply_start_key(target, request, range);
   PageReader reader(snapshot, target, request, page);
   co_await reader.read(std::move(range));
+  catalog.admission().charge(*page.table, target.index, Access::kRead, read_units(page.bytes_read, request.consistent));
+  if (page.bytes_fetched > 0) {
+    catalog.admission().charge(*page.table, nullptr, Access::kRead, read_units(page.bytes_fetched, request.consistent));
+  }
   co_return page;
 }
 

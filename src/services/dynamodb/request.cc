@@ -1,7 +1,6 @@
 #include "services/dynamodb/request.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "services/dynamodb/errors.h"
 #include "services/dynamodb/legacy_parameters.h"
@@ -30,13 +29,6 @@ std::string table_name(const aws::Scope& scope, const std::optional<std::string>
 void refuse_collection_metrics(const std::optional<std::string>& value) {
   if (value && *value != "NONE") throw_validation("ReturnItemCollectionMetrics " + *value + " is not implemented");
 }
-
-double read_units(std::size_t bytes, bool consistent) {
-  const double blocks = std::max(1.0, std::ceil(static_cast<double>(bytes) / 4096));
-  return consistent ? blocks : blocks / 2;
-}
-
-double write_units(std::size_t bytes) { return std::max(1.0, std::ceil(static_cast<double>(bytes) / 1024)); }
 
 void add_usage(Usage& total, const ItemWriteResult& result, double factor) {
   total.table += factor * write_units(result.base_size_bytes);

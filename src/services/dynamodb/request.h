@@ -19,8 +19,6 @@ void refuse(const std::optional<T>& member, std::string_view name, std::string_v
 awaitable<Table> find_named(Catalog& catalog, aws::Scope scope, std::string name);
 void refuse_collection_metrics(const std::optional<std::string>& value);
 
-double read_units(std::size_t bytes, bool consistent);
-double write_units(std::size_t bytes);
 // nullopt unless `wanted` is TOTAL or INDEXES. `is_read` says which of the two totals it is.
 struct Usage {
   double table = 0;

@@ -45,9 +45,11 @@ void check_distinct(std::vector<std::string> keys, std::string_view message) {
   }
 }
 
-// Keeps the tables' counts after a commit; after one whose outcome is unknown they are counted again.
-void note_counts(Catalog& catalog, const std::vector<ItemWriteResult>& results, std::optional<storage::Stamp> stamp) {
+// Charges a commit and keeps the tables' counts after it; after one whose outcome is unknown they are counted again.
+void note_counts(Catalog& catalog, const std::vector<ItemWriteResult>& results, std::optional<storage::Stamp> stamp,
+                 double price = 1) {
   for (const ItemWriteResult& result : results) {
+    if (stamp) charge_write(catalog.admission(), result, price);
     if (stamp) catalog.statistics().apply(result.table->id, result.counts, *stamp);
     else catalog.statistics().forget(result.table->id);
   }
@@ -111,6 +113,18 @@ awaitable<Prepared> prepare(Catalog& catalog, std::shared_ptr<storage::Snapshot>
   co_return prepared;
 }
 
+void check_capacity(Admission& admission, const std::vector<ItemWriteResult>& results) {
+  std::vector<Reason> reasons(results.size());
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    try {
+      check_write_capacity(admission, results[i]);
+    } catch (const aws::ApiError& error) {
+      reasons[i] = {"ProvisionedThroughputExceeded", error.message(), std::nullopt};
+    }
+  }
+  if (std::ranges::any_of(reasons, [](const Reason& reason) { return reason.code != "None"; })) throw_canceled(reasons);
+}
+
 struct TokenRecord {
   std::string fingerprint, write_mark;
   std::int64_t expiry_ms = 0;
@@ -172,13 +186,14 @@ awaitable<std::vector<ItemWriteResult>> ItemStore::transact(aws::Scope scope, st
     Prepared prepared = co_await prepare(catalog_, snapshot, scope, writes,
                                          "Transaction request cannot include multiple operations on one item",
                                          kTransactionBytesMax);
+    check_capacity(catalog_.admission(), prepared.results);
     const std::int64_t expiry_ms = now_ms + kClientTokenLifeMs;
     prepared.commit.check(key, token_value ? std::optional(token_value->version) : std::nullopt);
     co_await sweep_tokens(snapshot, scope, now_ms, token, prepared.commit);
     prepared.commit.put(key, json::serialize(json::object{{"fingerprint", fingerprint}, {"mark", mark}, {"expiry", expiry_ms}}));
     prepared.commit.put(token_expiry_key(scope, expiry_ms, token), token);
     const auto done = co_await catalog_.store().commit(std::move(prepared.commit));
-    if (done) note_counts(catalog_, prepared.results, *done);
+    if (done) note_counts(catalog_, prepared.results, *done, 2);
     if (done) co_return std::move(prepared.results);
     last_error = done.error();
     if (last_error.code == storage::StoreErrc::kUnknownOutcome) note_counts(catalog_, prepared.results, std::nullopt);
