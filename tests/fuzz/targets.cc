@@ -186,7 +186,7 @@ std::span<const Target> targets() {
         "INSERT INTO t VALUE {'p': 'x', 's': ?, 'l': [1, {'m': <<1, 2>>}], 'n': null, 'b': true} -- note",
         "UPDATE t SET a = a + ?, b = list_append(b, [1]) SET c = set_add(c, <<'x'>>) REMOVE d WHERE p = 'x' AND s = 1 RETURNING MODIFIED NEW *",
         "FROM t WHERE p = 'x' AND s = 1 SET a = 1", "DELETE FROM t /* x */ WHERE size(a) > 1 AND b IS NOT MISSING RETURNING ALL OLD *",
-        "EXISTS(SELECT * FROM t WHERE p = 'x' AND s = 1 AND a IS NULL)", "SELECT * FROM t WHERE " + std::string(3000, '(')}},
+        "EXISTS(SELECT * FROM t WHERE p = 'x' AND s = 1 AND a IS NULL)", "SELECT * FROM t WHERE " + std::string(300, '(')}},
       {"number", number, {"-1.5e3", "0.00", "9.9999999999999999999999999999999999999E+125", "1e-130", "+.5"}},
       {"attribute", attribute, {R"({"M":{"a":{"SS":["x","y"]},"b":{"B":"AAE="},"c":{"L":[{"N":"1"},{"NULL":true}]}}})"}},
       {"stored_item", stored_item, {item_seed()}},

@@ -93,6 +93,13 @@ ItemWrite batch_write(const std::string& table, model::WriteRequest& request) {
   return write;
 }
 
+std::vector<Item> items_for_metrics(const std::optional<std::string>& wanted, const std::vector<ItemWrite>& writes) {
+  std::vector<Item> out;
+  if (wanted != "SIZE") return out;
+  for (const ItemWrite& write : writes) out.push_back(write.item);
+  return out;
+}
+
 }  // namespace
 
 awaitable<model::BatchGetItemOutput> Service::batch_get_item(aws::CallContext call, model::BatchGetItemInput in) {
@@ -148,7 +155,6 @@ awaitable<model::BatchGetItemOutput> Service::batch_get_item(aws::CallContext ca
 }
 
 awaitable<model::BatchWriteItemOutput> Service::batch_write_item(aws::CallContext call, model::BatchWriteItemInput in) {
-  refuse_collection_metrics(in.return_item_collection_metrics);
   std::vector<ItemWrite> writes;
   model::BatchWriteItemOutput out;
   out.unprocessed_items.emplace();
@@ -168,7 +174,9 @@ awaitable<model::BatchWriteItemOutput> Service::batch_write_item(aws::CallContex
   if (writes.size() + held_back > kBatchWriteItemsMax) throw_validation("Too many items requested for the BatchWriteItem call");
   if (writes.empty() && exhausted) catalog_.admission().check(**exhausted, nullptr, Access::kWrite);
   if (writes.empty()) throw_validation("The batch write request list for a table cannot be null or empty");
+  const std::vector<Item> items = items_for_metrics(in.return_item_collection_metrics, writes);
   const std::vector<ItemWriteResult> results = co_await items_.write_batch(call.scope, std::move(writes));
+  out.item_collection_metrics = co_await collection_metrics_of_all(in.return_item_collection_metrics, results, items);
   TableUsages usages;
   for (const ItemWriteResult& result : results) {
     TableUsage& usage = usages[result.table->name];
@@ -212,9 +220,9 @@ awaitable<model::TransactGetItemsOutput> Service::transact_get_items(aws::CallCo
 
 awaitable<model::TransactWriteItemsOutput> Service::transact_write_items(aws::CallContext call,
                                                                          model::TransactWriteItemsInput in) {
-  refuse_collection_metrics(in.return_item_collection_metrics);
   std::vector<ItemWrite> writes;
   for (const model::TransactWriteItem& item : *in.transact_items) writes.push_back(transaction_write(call.scope, item));
+  const std::vector<Item> items = items_for_metrics(in.return_item_collection_metrics, writes);
   const std::vector<ItemWriteResult> results = co_await items_.transact(
       call.scope, std::move(writes), in.client_request_token.value_or(""), fingerprint(in));
   TableUsages usages;
@@ -225,6 +233,7 @@ awaitable<model::TransactWriteItemsOutput> Service::transact_write_items(aws::Ca
     add_usage(usage.usage, result, 2);
   }
   model::TransactWriteItemsOutput out;
+  out.item_collection_metrics = co_await collection_metrics_of_all(in.return_item_collection_metrics, results, items);
   out.consumed_capacity = consumed_all(in.return_consumed_capacity, usages);
   co_return out;
 }

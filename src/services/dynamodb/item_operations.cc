@@ -93,7 +93,6 @@ awaitable<model::GetItemOutput> Service::get_item(aws::CallContext call, model::
 }
 
 awaitable<model::PutItemOutput> Service::put_item(aws::CallContext call, model::PutItemInput in) {
-  refuse_collection_metrics(in.return_item_collection_metrics);
   check_not_mixed({{"Expected", in.expected.has_value()}, {"ConditionalOperator", in.conditional_operator.has_value()}},
                   {{"ConditionExpression", in.condition_expression.has_value()}});
   if (in.return_values && *in.return_values != "NONE" && *in.return_values != "ALL_OLD") {
@@ -106,15 +105,16 @@ awaitable<model::PutItemOutput> Service::put_item(aws::CallContext call, model::
   Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
   set_condition(in, placeholders, write);
   placeholders.check_used(in.condition_expression.has_value(), "ConditionExpression");
+  const Item key = in.return_item_collection_metrics == "SIZE" ? write.item : Item();
   ItemWriteResult result = co_await items_.write(call.scope, std::move(write));
   model::PutItemOutput out;
   out.consumed_capacity = consumed_by(in.return_consumed_capacity, result);
+  out.item_collection_metrics = co_await collection_metrics(in.return_item_collection_metrics, result.table, key);
   set_old(in.return_values, result, out);
   co_return out;
 }
 
 awaitable<model::UpdateItemOutput> Service::update_item(aws::CallContext call, model::UpdateItemInput in) {
-  refuse_collection_metrics(in.return_item_collection_metrics);
   check_not_mixed({{"AttributeUpdates", in.attribute_updates.has_value()}, {"Expected", in.expected.has_value()},
                    {"ConditionalOperator", in.conditional_operator.has_value()}},
                   {{"UpdateExpression", in.update_expression.has_value()},
@@ -129,15 +129,16 @@ awaitable<model::UpdateItemOutput> Service::update_item(aws::CallContext call, m
   set_condition(in, placeholders, write);
   placeholders.check_used(in.update_expression || in.condition_expression, "UpdateExpression");
   const std::vector<Path> paths = write.update ? write.update->paths() : std::vector<Path>();
+  const Item key = in.return_item_collection_metrics == "SIZE" ? write.item : Item();
   ItemWriteResult result = co_await items_.write(call.scope, std::move(write));
   model::UpdateItemOutput out;
   out.consumed_capacity = consumed_by(in.return_consumed_capacity, result);
+  out.item_collection_metrics = co_await collection_metrics(in.return_item_collection_metrics, result.table, key);
   out.attributes = updated_attributes(in.return_values.value_or("NONE"), paths, result);
   co_return out;
 }
 
 awaitable<model::DeleteItemOutput> Service::delete_item(aws::CallContext call, model::DeleteItemInput in) {
-  refuse_collection_metrics(in.return_item_collection_metrics);
   check_not_mixed({{"Expected", in.expected.has_value()}, {"ConditionalOperator", in.conditional_operator.has_value()}},
                   {{"ConditionExpression", in.condition_expression.has_value()}});
   check_old_or_none(in.return_values);
@@ -148,9 +149,11 @@ awaitable<model::DeleteItemOutput> Service::delete_item(aws::CallContext call, m
   Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
   set_condition(in, placeholders, write);
   placeholders.check_used(in.condition_expression.has_value(), "ConditionExpression");
+  const Item key = in.return_item_collection_metrics == "SIZE" ? write.item : Item();
   ItemWriteResult result = co_await items_.write(call.scope, std::move(write));
   model::DeleteItemOutput out;
   out.consumed_capacity = consumed_by(in.return_consumed_capacity, result);
+  out.item_collection_metrics = co_await collection_metrics(in.return_item_collection_metrics, result.table, key);
   set_old(in.return_values, result, out);
   co_return out;
 }

@@ -94,6 +94,14 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   awaitable<std::optional<Item>> batch_statement(aws::Scope scope, PartiqlStatement statement,
                                                  model::BatchStatementRequest request,
                                                  std::map<std::string, TableUsage>* usages);
+  // Of the collection that `item` belongs to, when `wanted` is SIZE and the table has local indexes.
+  awaitable<std::optional<model::ItemCollectionMetrics>> collection_metrics(std::optional<std::string> wanted, Table table,
+                                                                            const Item& item);
+  using CollectionMetrics = std::map<std::string, std::vector<model::ItemCollectionMetrics>>;
+  // Of each collection that the writes changed, by table. `items` are the items or keys, in the order of `results`.
+  awaitable<std::optional<CollectionMetrics>> collection_metrics_of_all(std::optional<std::string> wanted,
+                                                                        const std::vector<ItemWriteResult>& results,
+                                                                        const std::vector<Item>& items);
   awaitable<> maintain();
   // Copies and restores that are not complete, unless they are being worked on.
   void start_jobs(asio::any_io_executor executor);

@@ -26,10 +26,6 @@ std::string table_name(const aws::Scope& scope, const std::optional<std::string>
   return name;
 }
 
-void refuse_collection_metrics(const std::optional<std::string>& value) {
-  if (value && *value != "NONE") throw_validation("ReturnItemCollectionMetrics " + *value + " is not implemented");
-}
-
 void add_usage(Usage& total, const ItemWriteResult& result, double factor) {
   total.table += factor * write_units(result.base_size_bytes);
   for (const auto& [name, units] : result.index_units) total.indexes[name] += factor * units;

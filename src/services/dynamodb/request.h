@@ -17,8 +17,6 @@ void refuse(const std::optional<T>& member, std::string_view name, std::string_v
 }
 // Throws ResourceNotFoundException with the table's name, as operations on tables word it.
 awaitable<Table> find_named(Catalog& catalog, aws::Scope scope, std::string name);
-void refuse_collection_metrics(const std::optional<std::string>& value);
-
 // nullopt unless `wanted` is TOTAL or INDEXES. `is_read` says which of the two totals it is.
 struct Usage {
   double table = 0;

@@ -114,7 +114,7 @@ def test_batch_answers_each_statement(client, execute, table):
 
 def test_transactions(client, execute, table):
     dynamodb = client("dynamodb")
-    insert = f"INSERT INTO \"{table}\" VALUE {{'p': '{{}}', 's': 1, 'v': 1}}"
+    insert = f"INSERT INTO \"{table}\" VALUE {{{{'p': '{{}}', 's': 1, 'v': 1}}}}"
     dynamodb.execute_transaction(TransactStatements=[{"Statement": insert.format("a")}, {"Statement": insert.format("b")}],
                                  ClientRequestToken="partiql-" + table[-20:])
     # The same token does nothing again.
