@@ -30,6 +30,7 @@ void add_common(CLI::App& command, parvis::platform::Options& options, std::stri
   command.add_option("--data-dir", options.data_dir, "Where state is kept");
   command.add_option("--sync", sync, "When a write counts as done: on disk (always) or in the log (relaxed)")
       ->check(CLI::IsMember({"always", "relaxed"}));
+  command.add_flag("!--no-throughput-limits", options.limit_throughput, "Never throttle tables with provisioned capacity");
   command.add_option("--threads", options.threads, "I/O threads")->check(CLI::Range(1, 64))->capture_default_str();
 }
 

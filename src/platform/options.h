@@ -18,6 +18,7 @@ struct Options {
   std::uint16_t api_port = 3000;     // the first API of a template; the next ones follow. 0: any free ones
   Sync sync = Sync::kRelaxed;
   bool verify_signatures = false;    // serve
+  bool limit_throughput = true;      // DynamoDB tables with provisioned capacity throttle
   std::vector<std::string> allowed_hosts;
   unsigned threads = 2;              // I/O threads
   std::filesystem::path tools_dir;   // node, esbuild and the AWS SDK: see script/setup

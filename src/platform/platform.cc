@@ -159,6 +159,7 @@ Platform::Impl::Impl(Options given)
   if (root) authenticator.emplace(*root, sessions, workers, clock, std::string(kAccount));
   pipeline = std::make_unique<aws::Pipeline>(registry, clock, entropy, pipeline_options());
   bridge.bind(functions);
+  tables.set_throughput_enforced(options.limit_throughput);
   dynamodb::register_resource_types(types, *pipeline);
   lambda::add_resource_types(types, *pipeline);
   iam::add_resource_types(types, *pipeline);
