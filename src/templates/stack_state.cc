@@ -10,11 +10,17 @@ storage::TupleWriter scoped(const aws::Scope& scope) {
   out.string(scope.account).string(scope.region).string("cloudformation");
   return out;
 }
+storage::TupleWriter across(std::string_view what) {
+  storage::TupleWriter out;
+  out.string("*").string("cloudformation").string(what);  // no account id is a star
+  return out;
+}
 Millis millis(const json::value* value) { return Millis(std::chrono::milliseconds(value != nullptr && value->is_int64() ? value->as_int64() : 0)); }
 StackResource to_resource(std::string logical_id, const json::object& record) {
   const auto text = [&](std::string_view name) { return record.contains(name) ? scalar_text(record.at(name)) : ""; };
   const auto object = [&](std::string_view name) { return record.contains(name) && record.at(name).is_object() ? record.at(name).as_object() : json::object(); };
-  return {std::move(logical_id), text("type"), text("physical"), text("status"), object("properties"), object("attributes")};
+  return {std::move(logical_id), text("type"), text("physical"), text("status"), object("properties"), object("attributes"),
+          millis(record.if_contains("updated"))};
 }
 }  // namespace
 
@@ -22,6 +28,16 @@ std::string stack_key(const aws::Scope& scope, std::string_view name) { return s
 std::string stack_prefix(const aws::Scope& scope) { return scoped(scope).string("stack").take(); }
 std::string event_key(const aws::Scope& scope, std::string_view stack_id, std::uint64_t number) { return scoped(scope).string("event").string(stack_id).u64(number).take(); }
 std::string event_prefix(const aws::Scope& scope, std::string_view stack_id) { return scoped(scope).string("event").string(stack_id).take(); }
+std::string deleted_key(const aws::Scope& scope, std::string_view stack_id) { return scoped(scope).string("deleted").string(stack_id).take(); }
+std::string deleted_prefix(const aws::Scope& scope) { return scoped(scope).string("deleted").take(); }
+std::string running_key(const aws::Scope& scope, std::string_view name) {
+  return across("running").string(scope.account).string(scope.region).string(name).take();
+}
+std::string running_prefix() { return across("running").take(); }
+std::string deletion_key(std::uint64_t time, const aws::Scope& scope, std::string_view stack_id) {
+  return across("deletion").u64(time).string(scope.account).string(scope.region).string(stack_id).take();
+}
+std::string deletion_prefix() { return across("deletion").take(); }
 
 Stack to_stack(const StackState& state) {
   Stack out;
@@ -31,9 +47,11 @@ Stack to_stack(const StackState& state) {
   out.reason = state.text("reason");
   out.created = millis(state.record.if_contains("created"));
   out.updated = millis(state.record.if_contains("updated"));
+  out.deleted = millis(state.record.if_contains("deleted"));
   if (const json::value* parameters = state.record.if_contains("parameters"); parameters != nullptr && parameters->is_object()) {
     for (const auto& [key, value] : parameters->as_object()) out.parameters[std::string(key)] = scalar_text(value);
   }
+  if (const json::value* details = state.record.if_contains("details"); details != nullptr && details->is_object()) out.details = details->as_object();
   if (const json::value* resources = state.record.if_contains("resources")) {
     for (const auto& [id, record] : resources->as_object()) out.resources.push_back(to_resource(std::string(id), record.as_object()));
   }
@@ -65,13 +83,11 @@ awaitable<StackState> load_stack(storage::Store& store, std::string key) {
   co_return out;
 }
 
-awaitable<> save_stack(storage::Store& store, std::string key, StackState& state, std::vector<storage::Put> puts) {
+awaitable<> save_stack(storage::Store& store, std::string key, StackState& state, storage::Commit further) {
   const std::string bytes = json::serialize(state.record);
+  further.check(key, state.version).put(key, bytes);
   for (int attempt = 0; attempt < 20; ++attempt) {
-    storage::Commit commit;
-    commit.check(key, state.version).put(key, bytes);
-    for (const storage::Put& put : puts) commit.put(put.key, put.value);
-    auto done = co_await store.commit(std::move(commit));
+    auto done = co_await store.commit(further);
     if (done) {
       state.version = *done;
       co_return;
@@ -92,11 +108,10 @@ awaitable<> save_stack(storage::Store& store, std::string key, StackState& state
   throw StoreFailed("the store did not take the stack's record");
 }
 
-awaitable<> erase_stack(storage::Store& store, std::string key, StackState& state) {
+awaitable<> erase_stack(storage::Store& store, std::string key, StackState& state, storage::Commit further) {
+  further.check(key, state.version).erase(key);
   for (int attempt = 0; attempt < 20; ++attempt) {
-    storage::Commit commit;
-    commit.check(key, state.version).erase(key);
-    auto done = co_await store.commit(std::move(commit));
+    auto done = co_await store.commit(further);
     if (done) co_return;
     auto snapshot = store.snapshot();
     if (!co_await snapshot->get(key)) co_return;

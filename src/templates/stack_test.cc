@@ -155,7 +155,7 @@ TEST_F(StackTest, ARemovalThatFailsInCleanUpDoesNotFailTheUpdate) {
   const auto stack = run(engine.describe({"000000000000", "us-east-1"}, "demo"));
   EXPECT_EQ(stack->status, "UPDATE_COMPLETE");
   EXPECT_EQ(stack->reason, "Update successful. One or more resources could not be deleted.");
-  const auto events = run(engine.events({"000000000000", "us-east-1"}, "demo"));
+  const auto events = run(engine.events({"000000000000", "us-east-1"}, stack->id));
   const auto failed = std::find_if(events.begin(), events.end(), [](const StackEvent& event) { return event.status == "DELETE_FAILED"; });
   ASSERT_NE(failed, events.end());
   EXPECT_EQ(failed->logical_id, "B");

@@ -1,0 +1,218 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "templates/stack_hold.h"
+#include "templates/stack_operation.h"
+#include "templates/stack_outputs.h"
+
+namespace parvis::templates {
+
+namespace {
+
+// `imported` takes the names of the exports that were asked for.
+Lookups lookups_of(StackState& state, std::map<std::string, std::string> exports, std::set<std::string>& imported) {
+  Lookups out;
+  out.ref = [&state](const std::string& id) -> std::optional<json::value> {
+    const json::value* found = state.part("resources").if_contains(id);
+    if (found == nullptr) return std::nullopt;
+    return found->as_object().at("physical");
+  };
+  out.get_att = [&state](const std::string& id, const std::string& attribute) -> std::optional<json::value> {
+    const json::value* found = state.part("resources").if_contains(id);
+    if (found == nullptr) return std::nullopt;
+    const json::object attributes = object_of(found->as_object(), "attributes");
+    const json::value* value = attributes.if_contains(attribute);
+    return value != nullptr ? std::optional(*value) : std::nullopt;
+  };
+  out.import = [exports = std::move(exports), &imported](const std::string& name) -> std::optional<std::string> {
+    auto it = exports.find(name);
+    if (it != exports.end()) imported.insert(name);
+    return it == exports.end() ? std::nullopt : std::optional(it->second);
+  };
+  return out;
+}
+
+bool mentions_dynamic_reference(const json::value& value) {
+  if (value.is_string()) return std::string_view(value.as_string()).find("{{resolve:") != std::string_view::npos;
+  if (value.is_array()) return std::any_of(value.as_array().begin(), value.as_array().end(), mentions_dynamic_reference);
+  if (value.is_object()) return std::any_of(value.as_object().begin(), value.as_object().end(), [](const auto& item) { return mentions_dynamic_reference(item.value()); });
+  return false;
+}
+
+struct Plan {
+  const Document& document;
+  const Evaluator& evaluator;
+  const Evaluator::Graph& graph;
+  const Lookups& lookups;
+  bool keep_data;
+};
+
+// Creates and updates in order. Gives the first failure, and in `failed` CloudFormation's sentence on the resource.
+awaitable<std::optional<Diagnostic>> apply_all(StackOperation& operation, const Plan& plan, std::string& failed) {
+  const json::object& resources = plan.document.root.as_object().at("Resources").as_object();
+  for (const std::string& id : plan.graph.order) {
+    const json::object& resource = resources.at(id).as_object();
+    const std::string at = child("/Resources", id);
+    json::value properties = json::object();
+    if (const json::value* given = resource.if_contains("Properties"); given != nullptr && given->is_object()) {
+      auto resolved = plan.evaluator.resolve(*given, at + "/Properties", plan.lookups);
+      if (!resolved) co_return resolved.error();
+      properties = std::move(*resolved);
+    }
+    if (mentions_dynamic_reference(properties)) co_return plan.document.error(at + "/Properties", fmt::format("resource {}: dynamic references ({{{{resolve:…}}}}) are not supported", id), "use a parameter");
+    json::array needs;
+    for (const std::string& need : plan.graph.needs.at(id)) needs.push_back(json::string(need));
+    json::object wanted{{"type", resource.at("Type")}, {"physical", ""}, {"properties", std::move(properties)}, {"attributes", json::object()},
+                        {"deletion", member(resource, "DeletionPolicy")}, {"replacement", member(resource, "UpdateReplacePolicy")},
+                        {"status", ""}, {"needs", std::move(needs)}};
+    std::string failure;
+    try {
+      co_await operation.apply(id, std::move(wanted), plan.keep_data);
+    } catch (const StoreFailed&) {
+      throw;
+    } catch (const aws::ApiError& error) {
+      failure = fmt::format("{} ({})", error.message(), error.code());
+    } catch (const std::exception& error) {
+      failure = error.what();
+    }
+    if (!failure.empty()) {
+      const json::value* present = operation.state().part("resources").if_contains(id);
+      operation.event(id, present != nullptr ? member(present->as_object(), "physical") : "", scalar_text(resource.at("Type")), present != nullptr ? "UPDATE_FAILED" : "CREATE_FAILED", failure);
+      failed = fmt::format("The following resource(s) failed to {}: [{}]. ", present != nullptr ? "update" : "create", id);
+      co_return plan.document.error(at, fmt::format("resource {}: {}", id, failure), "the stack was rolled back");
+    }
+  }
+  co_return std::nullopt;
+}
+
+json::object shown_parameters(const Evaluator& evaluator) {
+  json::object out;
+  for (const auto& [key, value] : evaluator.parameters()) {
+    std::string text = evaluator.no_echo().contains(std::string(key)) ? "****" : scalar_text(value);
+    if (value.is_array() && text.empty()) for (const auto& item : value.as_array()) text += (text.empty() ? "" : ",") + scalar_text(item);
+    out[key] = text;
+  }
+  return out;
+}
+
+// Ends a failed operation as its caller asked.
+awaitable<> give_up(StackOperation& operation, bool fresh, OnFailure then, std::string why) {
+  if (then == OnFailure::kNothing) {
+    operation.status(fresh ? "CREATE_FAILED" : "UPDATE_FAILED", why);  // the journal stays: the next operation undoes it first
+    co_await operation.save();
+    co_return;
+  }
+  const bool deletes = fresh && then == OnFailure::kDelete;
+  operation.status(deletes ? "DELETE_IN_PROGRESS" : fresh ? "ROLLBACK_IN_PROGRESS" : "UPDATE_ROLLBACK_IN_PROGRESS",
+                   fmt::format("{}{}", why, deletes ? "Delete requested by user." : fresh ? "Rollback requested by user." : ""));
+  co_await operation.save();
+  const bool undone = co_await operation.roll_back();
+  if (deletes && undone) {
+    operation.status("DELETE_COMPLETE");
+    co_await operation.erase();
+    co_return;
+  }
+  operation.status(deletes ? "DELETE_FAILED" : fmt::format("{}ROLLBACK_{}", fresh ? "" : "UPDATE_", undone ? "COMPLETE" : "FAILED"), undone ? "" : why);
+  co_await operation.save();
+}
+
+}  // namespace
+
+awaitable<StackExpected<DeployResult>> StackEngine::deploy(Document document, std::string name, DeployOptions options, aws::CallContext call) {
+  std::vector<Diagnostic> failures;
+  try {
+    const aws::Scope scope = call.scope;
+    const Hold hold(*this, stack_key(scope, name));
+    if (!hold) co_return std::unexpected(std::vector{plain_error(fmt::format("another operation on stack {} is under way", name), "wait until it has ended")});
+    StackOperation operation(*this, name, std::move(call));
+    operation.on_event = options.on_event;
+    operation.client_token = options.client_token;
+    co_await operation.load();
+    const bool fresh = !operation.exists() || operation.state().reviewed();
+    operation.begin();
+    if (operation.state().interrupted()) {
+      if (operation.state().only_cleanup_left()) co_await operation.clean_up();
+      else if (!co_await operation.roll_back()) {
+        operation.status("UPDATE_ROLLBACK_FAILED", "an earlier operation could not be undone");
+        co_await operation.save();
+        co_return std::unexpected(std::vector{plain_error(fmt::format("stack {}: an earlier operation could not be undone", name), "see the stack's events")});
+      }
+    }
+    Environment environment;
+    environment.account = scope.account;
+    environment.region = scope.region;
+    environment.stack_name = name;
+    environment.stack_id = operation.state().text("id");
+    auto evaluator = Evaluator::make(document, environment, options.parameters);
+    if (!evaluator) co_return std::unexpected(evaluator.error());
+    DeployResult result;
+    if (auto errors = check(document, *evaluator, result.warnings); !errors.empty()) co_return std::unexpected(std::move(errors));
+    auto graph = evaluator->graph();
+    if (!graph) co_return std::unexpected(graph.error());
+    const std::vector<Stack> all = co_await list(scope);
+    const std::map<std::string, std::string> exports = exports_of(all, name);
+    std::set<std::string> imported;
+    const Lookups lookups = lookups_of(operation.state(), exports, imported);
+    const json::object before = operation.state().record;
+    if (fresh) {
+      operation.state().record["details"] = options.details;
+      operation.state().record["parameters"] = shown_parameters(*evaluator);
+    }
+    operation.status(fresh ? "CREATE_IN_PROGRESS" : "UPDATE_IN_PROGRESS", "User Initiated");
+    co_await operation.save();
+    if (options.on_started) options.on_started(to_stack(operation.state()));
+
+    const Plan plan{document, *evaluator, *graph, lookups, options.keep_data};
+    std::string failed;
+    std::optional<Diagnostic> failure = co_await apply_all(operation, plan, failed);
+    if (failure) failures.push_back(*failure);
+    json::array outputs;
+    if (failures.empty()) {
+      auto made = outputs_of(document, *evaluator, lookups);
+      if (made) {
+        outputs = std::move(*made);
+        for (const auto& output : outputs) {
+          const std::string exported = member(output.as_object(), "export");
+          if (!exported.empty() && exports.contains(exported)) failures.push_back(document.error("/Outputs", fmt::format("the export '{}' belongs to another stack", exported), "use another name"));
+        }
+        if (std::string why = export_in_use(all, to_stack(operation.state()), outputs); !why.empty()) failures.push_back(document.error("/Outputs", why, "remove the import first"));
+      } else {
+        failures = std::move(made.error());
+      }
+    }
+    if (!failures.empty()) {
+      if (failed.empty()) failed = failures.front().what;
+      co_await give_up(operation, fresh, options.on_failure, failed);
+      co_return std::unexpected(std::move(failures));
+    }
+    operation.retire_vanished(*graph, options.keep_data);
+    json::object& record = operation.state().record;
+    operation.changed = operation.changed || !before.contains("outputs") || before.at("outputs") != outputs;
+    record["outputs"] = std::move(outputs);
+    json::array imports;
+    for (const std::string& import : imported) imports.push_back(json::string(import));
+    record["imports"] = std::move(imports);
+    record["parameters"] = shown_parameters(*evaluator);
+    if (!options.details.empty()) record["details"] = options.details;
+    operation.state().list("journal").clear();
+    if (!fresh) {
+      operation.status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS");
+      co_await operation.save();
+    }
+    // CloudFormation's own words: the update stands, and the events name what stayed.
+    const bool clean = co_await operation.clean_up();
+    operation.status(fresh ? "CREATE_COMPLETE" : "UPDATE_COMPLETE", clean ? "" : "Update successful. One or more resources could not be deleted.");
+    co_await operation.save();
+    result.stack = to_stack(operation.state());
+    result.detached = operation.detached;
+    result.reattached = operation.reattached;
+    result.changed = operation.changed;
+    co_return result;
+  } catch (const StoreFailed& failed) {
+    failures.push_back(plain_error(fmt::format("stack {}: {}", name, failed.what()), "try again"));
+  }
+  co_return std::unexpected(std::move(failures));
+}
+
+}  // namespace parvis::templates
