@@ -186,6 +186,9 @@ awaitable<model::BatchExecuteStatementOutput> Service::batch_execute_statement(a
       response.table_name = std::move(name);
     } catch (const aws::ApiError& error) {
       response.error = batch_error(error);
+      // The table is named once the statement itself was found to be right.
+      const bool executed = error.code() != kValidation.code && error.code() != kResourceNotFound.code;
+      if (executed) response.table_name = std::move(name);
     }
   }
   out.consumed_capacity = consumed_all(in.return_consumed_capacity, usages);

@@ -142,6 +142,27 @@ TEST_F(Statements, BatchReportsEachStatement) {
   EXPECT_EQ(out.responses->at(3).error->code, "ResourceNotFound");
 }
 
+TEST_F(Statements, BatchedWritesNameTheirTableWhenTheyFail) {
+  fill(1, 1);
+  model::BatchExecuteStatementInput in;
+  in.statements.emplace(2);
+  (*in.statements)[0].statement = "INSERT INTO music VALUE {'artist': 'a', 'song': '0'}";
+  (*in.statements)[1].statement = "UPDATE music SET n = 1 WHERE artist = 'a' AND song = '0' AND n = 9";
+  (*in.statements)[1].return_values_on_condition_check_failure = "ALL_OLD";
+  const auto out = run(service.batch_execute_statement(context(), in));
+  EXPECT_EQ(out.responses->at(0).error->code, "DuplicateItem");
+  EXPECT_EQ(out.responses->at(0).table_name, "music");
+  EXPECT_EQ(out.responses->at(1).error->code, "ConditionalCheckFailed");
+  EXPECT_EQ(out.responses->at(1).error->item->at("n"), number(0));
+  in.statements->emplace_back().statement = "SELECT * FROM music WHERE artist = 'a' AND song = '0'";
+  try {
+    run(service.batch_execute_statement(context(), in));
+    ADD_FAILURE() << "reads and writes in one batch";
+  } catch (const aws::ApiError& error) {
+    EXPECT_THAT(error.message(), HasSubstr("does not support both read and write operations"));
+  }
+}
+
 TEST_F(Statements, TransactionsAreAllOrNothing) {
   fill(1, 1);
   const auto transact = [this](std::vector<std::string> statements) -> std::string {

@@ -132,3 +132,39 @@ def test_transactions(client, execute, table):
     error = error_of(dynamodb.execute_transaction, TransactStatements=[{"Statement": f"SELECT * FROM \"{table}\" WHERE"}])
     assert error["Message"] == ("Validation failed in TransactStatements[0]: Statement wasn't well formed, can't be processed: "
                                 "Unexpected term")
+
+
+def test_selects_from_indexes(client, execute, table):
+    dynamodb = client("dynamodb")
+    name = table + "-indexed"
+    def keys(*names):
+        return [{"AttributeName": n, "KeyType": kind} for n, kind in zip(names, ("HASH", "RANGE"))]
+    dynamodb.create_table(
+        TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=keys("p", "s"),
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("p", "s", "g", "l")],
+        GlobalSecondaryIndexes=[{"IndexName": "by_g", "KeySchema": keys("g"),
+                                 "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["kept"]}}],
+        LocalSecondaryIndexes=[{"IndexName": "by_l", "KeySchema": keys("p", "l"), "Projection": {"ProjectionType": "KEYS_ONLY"}}])
+    dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+    try:
+        execute(f"INSERT INTO \"{name}\" VALUE {{'p': 'a', 's': '1', 'g': 'x', 'l': 'y', 'kept': 1, 'other': 2}}")
+        found = execute(f"SELECT * FROM \"{name}\".\"by_g\" WHERE g = 'x' AND kept = 1", ReturnConsumedCapacity="INDEXES")
+        assert found["Items"] == [{"p": {"S": "a"}, "s": {"S": "1"}, "g": {"S": "x"}, "kept": {"N": "1"}}]
+        assert found["ConsumedCapacity"]["GlobalSecondaryIndexes"] == {"by_g": {"CapacityUnits": 0.5}}
+        assert execute(f"SELECT l FROM \"{name}\".\"by_l\" WHERE p = 'a' AND l > 'a'")["Items"] == [{"l": {"S": "y"}}]
+
+        def message(statement, **arguments):
+            return error_of(dynamodb.execute_statement, Statement=statement, **arguments)["Message"]
+        assert message(f"SELECT p FROM \"{name}\".\"by_g\" WHERE g = 'x' AND other = 2") == (
+            "One or more parameter values were invalid: Secondary index by_g does not project one or more filter attributes: [other]")
+        assert message(f"SELECT p FROM \"{name}\".\"by_l\" WHERE p = 'a' AND other = 2") == (
+            "One or more parameter values were invalid: Secondary index by_l does not project one or more filter attributes: [other]")
+        assert message(f"SELECT other FROM \"{name}\".\"by_g\" WHERE g = 'x'") == (
+            "One or more parameter values were invalid: Global secondary index by_g does not project [other]")
+        assert message(f"SELECT * FROM \"{name}\".\"by_g\" WHERE g = 'x'", ConsistentRead=True) == (
+            "Strongly consistent read is not supported on Global Secondary Indexes")
+        refused = error_of(dynamodb.execute_transaction,
+                           TransactStatements=[{"Statement": f"SELECT * FROM \"{name}\".\"by_g\" WHERE g = 'x'"}])
+        assert refused["Message"] == "Validation failed in TransactStatements[0]: Reads on indices are not supported within transactions."
+    finally:
+        dynamodb.delete_table(TableName=name)
