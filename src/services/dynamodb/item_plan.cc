@@ -71,6 +71,11 @@ std::optional<Planned> plan_write(const TableRecord& table, const ItemWrite& wri
   if (!write.update) return Planned{std::move(base)};
   // The key of an item that does not exist yet cannot be read by the update's right sides.
   Item updated = apply_update(*write.update, old_item ? base : Item());
+  // An update that only takes away makes no item; an empty one does.
+  const Update& update = *write.update;
+  const bool gives = !update.sets.empty() || !update.adds.empty();
+  const bool takes = !update.removes.empty() || !update.deletes.empty();
+  if (!old_item && takes && !gives) return Planned{std::nullopt};
   for (auto& [name, value] : write.item) updated.insert_or_assign(name, value);
   check_item(table, updated, true);
   return Planned{std::move(updated)};

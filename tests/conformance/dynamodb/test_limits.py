@@ -130,6 +130,19 @@ def test_update_expressions_that_are_refused(client, table, expression, values, 
     assert validation(client("dynamodb").update_item, TableName=table, Key=key(), UpdateExpression=expression, **arguments) == message
 
 
+@pytest.mark.parametrize("arguments", [
+    {"UpdateExpression": "REMOVE a"}, {"AttributeUpdates": {"a": {"Action": "DELETE"}}},
+    {"UpdateExpression": "DELETE a :v", "ExpressionAttributeValues": {":v": {"SS": ["x"]}}},
+])
+def test_an_update_that_only_removes_makes_no_item(client, table, arguments):
+    dynamodb = client("dynamodb")
+    answer = dynamodb.update_item(TableName=table, Key=key(), ReturnValues="ALL_NEW", **arguments)
+    assert "Attributes" not in answer
+    assert "Item" not in dynamodb.get_item(TableName=table, Key=key())
+    dynamodb.update_item(TableName=table, Key=key())  # an update without changes does make it
+    assert dynamodb.get_item(TableName=table, Key=key())["Item"] == key()
+
+
 def test_expressions_have_an_end(client, table):
     dynamodb = client("dynamodb")
     long = "attribute_exists(" + "a" * 4096 + ")"
