@@ -276,6 +276,21 @@ bool is_equality(const Condition& condition) {
   return condition.op == ConditionOp::kCompare && condition.comparator == Comparator::kEq;
 }
 
+// pk = 'a' OR pk = 'b' says the same as pk IN ['a', 'b'].
+Condition merged_or(Condition condition) {
+  if (condition.op != ConditionOp::kOr) return condition;
+  Condition merged;
+  merged.op = ConditionOp::kIn;
+  for (Condition& child : condition.children) {
+    const Condition each = turned(child);
+    if (!is_equality(each) || !attribute_of(each) || !all_values(each)) return condition;
+    if (merged.operands.empty()) merged.operands.push_back(each.operands[0]);
+    if (std::get<Path>(merged.operands[0]) != std::get<Path>(each.operands[0])) return condition;
+    merged.operands.push_back(each.operands[1]);
+  }
+  return merged;
+}
+
 bool is_sort_condition(const Condition& condition, const KeyAttribute& key) {
   if (!all_values(condition)) return false;
   if (condition.op == ConditionOp::kBeginsWith) return key.type != Type::kN;
@@ -294,6 +309,7 @@ KeyParts key_parts(const KeySchema& keys, const std::optional<Condition>& where)
   std::vector<Condition> conditions;
   if (where) flatten(*where, conditions);
   for (Condition& condition : conditions) {
+    condition = merged_or(std::move(condition));
     const std::string* name = attribute_of(condition);
     const bool on_partition = name && *name == keys.partition.name && out.partitions.empty() && all_values(condition);
     if (on_partition && (is_equality(condition) || condition.op == ConditionOp::kIn)) {

@@ -34,7 +34,7 @@ struct PartiqlStatement {
 PartiqlStatement parse_partiql(std::string_view text, const std::vector<AttributeValue>& parameters);
 
 // What the conditions that must hold say about the key: the value that the partition key must have, or all that it may
-// have (IN), and at most one condition on the sort key.
+// have (IN, or equalities joined by OR), and at most one condition on the sort key.
 struct KeyParts {
   std::vector<AttributeValue> partitions;  // empty: the key is not given
   std::optional<Condition> sort;

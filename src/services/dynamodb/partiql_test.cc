@@ -145,7 +145,11 @@ TEST(KeyParts, TakesTheKeyOutOfTheConditions) {
   EXPECT_TRUE(parts.sort.has_value());
   EXPECT_EQ(parts.rest.size(), 1u);
   EXPECT_FALSE(exact_key(keys, parts).has_value());
-  EXPECT_TRUE(parts_of("p = 'a' OR p = 'b'").partitions.empty());
+  EXPECT_EQ(parts_of("p = 'a' OR 'b' = p OR p = 'a'").partitions.size(), 2u);
+  EXPECT_EQ(parts_of("(p = 'a' OR p = 'b') AND s = 1").partitions.size(), 2u);
+  EXPECT_TRUE(parts_of("p = 'a' OR v = 'b'").partitions.empty());
+  EXPECT_TRUE(parts_of("p = 'a' OR p > 'b'").partitions.empty());
+  EXPECT_TRUE(parts_of("p = 'a' AND s = 1 OR p = 'b' AND s = 2").partitions.empty());
   EXPECT_TRUE(parts_of("NOT p = 'a'").partitions.empty());
 }
 

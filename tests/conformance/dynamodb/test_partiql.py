@@ -64,6 +64,10 @@ def test_select_pages_and_orders(execute, table):
             break
         token = {"NextToken": page["NextToken"]}
     assert seen == [4, 2] and pages == 3
+    execute(f"INSERT INTO \"{table}\" VALUE {{'p': 'b', 's': 4}}")
+    for either in ("p = 'a' OR p = 'b'", "p IN ['a', 'b']"):
+        found = execute(f"SELECT p, s FROM \"{table}\" WHERE ({either}) AND s = 4")["Items"]
+        assert sorted(item["p"]["S"] for item in found) == ["a", "b"]
     assert len(execute(f"SELECT * FROM \"{table}\" WHERE begins_with(p, 'a') AND even IS NOT MISSING")["Items"]) == 6
 
 
