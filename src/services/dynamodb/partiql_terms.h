@@ -9,6 +9,19 @@
 
 namespace parvis::dynamodb {
 
+class PartiqlTerms;
+
+// Bounds the recursion of the parser and with it the depth of what it makes.
+class PartiqlDepth {
+ public:
+  explicit PartiqlDepth(PartiqlTerms& terms);
+  ~PartiqlDepth();
+  PartiqlDepth(const PartiqlDepth&) = delete;
+
+ private:
+  PartiqlTerms& terms_;
+};
+
 class PartiqlTerms {
  public:
   // Both outlive the reader.
