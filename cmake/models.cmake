@@ -50,10 +50,18 @@ function(parvis_models service)
     list(APPEND outputs ${folder}/${model}.h ${folder}/${model}.cc)
     list(APPEND sources ${folder}/${model}.cc)
   endforeach()
+  # What happens to each member of an input stands beside the list; a service that has said it must say it of every member.
+  get_filename_component(list_folder ${list_file} DIRECTORY)
+  file(GLOB manifest CONFIGURE_DEPENDS ${list_folder}/manifest.json)
+  set(strict)
+  if(manifest)
+    set(strict --strict)
+  endif()
   add_custom_command(OUTPUT ${outputs}
     COMMAND ${PARVIS_PYTHON} ${CMAKE_SOURCE_DIR}/tools/modelgen/modelgen.py --botocore ${PARVIS_BOTOCORE_DIR}
-            --out ${folder} ${list_file}
-    DEPENDS ${list_file} ${CMAKE_SOURCE_DIR}/tools/modelgen/modelgen.py ${CMAKE_SOURCE_DIR}/tools/modelgen/patterns.json
+            --out ${folder} ${strict} ${list_file}
+    DEPENDS ${list_file} ${CMAKE_SOURCE_DIR}/tools/modelgen/modelgen.py ${CMAKE_SOURCE_DIR}/tools/modelgen/manifest.py
+            ${CMAKE_SOURCE_DIR}/tools/modelgen/patterns.json ${manifest}
     COMMENT "Generating the models of ${service}" VERBATIM)
   add_library(parvis_models_${service} STATIC ${outputs})
   target_include_directories(parvis_models_${service} PUBLIC ${include_folder} ${CMAKE_SOURCE_DIR}/src)

@@ -174,6 +174,20 @@ struct ServiceModel {
   std::span<const ErrorShape> errors;
 };
 
+// What happens to a member of an input. Source: the service's manifest.json.
+enum class Disposition : std::uint8_t { kApplied, kNeutral, kWarned, kRefused };
+struct ValueRule {  // what is different for one value of the member
+  std::string_view value;
+  Disposition disposition;
+  std::string_view note;
+};
+struct MemberRule {
+  std::string_view path;  // "Code.S3Bucket", "Tags[].Key", "Map{}.Member"
+  Disposition disposition = Disposition::kApplied;
+  std::string_view note = {};  // why it is warned about or refused
+  std::span<const ValueRule> values = {};
+};
+
 struct OperationModel {
   const ServiceModel* service_model;
   std::string_view service;  // service_model->service
@@ -187,6 +201,7 @@ struct OperationModel {
   std::shared_ptr<void> (*make_input)() = nullptr;
   std::shared_ptr<void> (*make_output)() = nullptr;
   std::span<const ErrorSpec> errors = {};
+  std::span<const MemberRule> rules = {};  // of the members that are not simply applied
 };
 
 // ---- what generated descriptors are built from

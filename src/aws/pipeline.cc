@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "aws/json_codec.h"
+#include "aws/manifest.h"
 #include "aws/protocol.h"
 #include "aws/service_style.h"
 #include "aws/sigv4.h"
@@ -182,14 +183,15 @@ awaitable<http::Response> Pipeline::answer(http::Request& request, const Route& 
   const OperationModel& op = *route.entry->model;
   DecodedInput decoded = decode_request(op, request, route);
   record.ignored = std::move(decoded.ignored);
-  std::shared_ptr<void> output = co_await run(*route.entry, record.call, std::move(decoded.input));
+  std::shared_ptr<void> output = co_await run(*route.entry, record, std::move(decoded.input));
   co_return encode_response(op, std::move(output), record.call.request_id);
 }
 
-awaitable<std::shared_ptr<void>> Pipeline::run(const Registry::Entry& entry, const CallContext& call, std::shared_ptr<void> input) {
-  if (options_.authorize) co_await options_.authorize(call, *entry.model, input.get());
+awaitable<std::shared_ptr<void>> Pipeline::run(const Registry::Entry& entry, CallRecord& record, std::shared_ptr<void> input) {
+  if (options_.authorize) co_await options_.authorize(record.call, *entry.model, input.get());
   check_constraints(*entry.model, input.get());
-  co_return co_await entry.handler(call, std::move(input));
+  apply_manifest(*entry.model, input.get(), record.warnings);
+  co_return co_await entry.handler(record.call, std::move(input));
 }
 
 awaitable<std::shared_ptr<void>> Pipeline::invoke(CallContext call, const OperationModel& op, std::shared_ptr<void> input) {
@@ -204,7 +206,7 @@ awaitable<std::shared_ptr<void>> Pipeline::invoke(CallContext call, const Operat
   try {
     const Registry::Entry* entry = registry_.find(op.service, op.name);
     if (!entry) refuse_not_implemented(op.service, op.name);
-    output = co_await run(*entry, record.call, std::move(input));
+    output = co_await run(*entry, record, std::move(input));
   } catch (...) {
     thrown = std::current_exception();
   }

@@ -36,6 +36,7 @@ struct CallRecord {
   std::uint64_t duration_us = 0;
   std::uint64_t bytes_in = 0, bytes_out = 0;  // of whole bodies; 0 for calls from inside and for streams
   std::vector<std::string> ignored;           // members that the model does not know, as paths
+  std::vector<std::string> warnings;          // sentences on members that were accepted without their effect
 };
 
 struct CallCounters {
@@ -80,7 +81,7 @@ class Pipeline : public ApiClient {
  private:
   struct Atomics;
   awaitable<http::Response> answer(http::Request& request, const Route& route, CallRecord& record);
-  awaitable<std::shared_ptr<void>> run(const Registry::Entry& entry, const CallContext& call, std::shared_ptr<void> input);
+  awaitable<std::shared_ptr<void>> run(const Registry::Entry& entry, CallRecord& record, std::shared_ptr<void> input);
   void finish(CallRecord& record, std::chrono::steady_clock::time_point start) noexcept;
   void count(const CallRecord& record);
   std::string request_id(std::string_view service) const;

@@ -21,6 +21,7 @@
 #include "services/dynamodb/resources.h"
 #include "services/dynamodb/operations.h"
 #include "services/iam/operations.h"
+#include "services/cloudformation/operations.h"
 #include "services/lambda/engine_runner.h"
 #include "services/lambda/operations.h"
 #include "services/lambda/resources.h"
@@ -98,6 +99,7 @@ std::string session_key(const Options& options, const std::optional<RootCredenti
 struct Platform::Impl {
   explicit Impl(Options given);
 
+  cloudformation::Dependencies cloudformation_dependencies();
   lambda::ServiceOptions lambda_options();
   awaitable<> flush_logs();
   awaitable<> collect_objects();
@@ -135,6 +137,7 @@ struct Platform::Impl {
   apigateway::ApiSite site;
   aws::ResourceTypes types;
   std::unique_ptr<templates::StackEngine> stacks;
+  std::unique_ptr<cloudformation::CloudFormationService> cloudformation;
   std::unique_ptr<Edge> edge;
   std::unique_ptr<http::Server> server;
   std::unique_ptr<ApiPorts> api_ports;
@@ -157,6 +160,9 @@ Platform::Impl::Impl(Options given)
   objects.bind(registry);
   sts::bind(registry, {sessions, clock, entropy, [this]() -> aws::ApiClient& { return *pipeline; }});
   if (root) authenticator.emplace(*root, sessions, workers, clock, std::string(kAccount));
+  stacks = std::make_unique<templates::StackEngine>(types, *store, clock, entropy);
+  cloudformation = std::make_unique<cloudformation::CloudFormationService>(cloudformation_dependencies());
+  cloudformation->bind(registry);
   pipeline = std::make_unique<aws::Pipeline>(registry, clock, entropy, pipeline_options());
   bridge.bind(functions);
   tables.set_throughput_enforced(options.limit_throughput);
@@ -165,8 +171,23 @@ Platform::Impl::Impl(Options given)
   iam::add_resource_types(types, *pipeline);
   s3::add_resource_types(types, *pipeline);
   apigateway::add_resource_types(types, apis);
-  stacks = std::make_unique<templates::StackEngine>(types, *store, clock, entropy);
   edge = std::make_unique<Edge>(RequestGuard(options.allowed_hosts), events, edge_routes());
+}
+
+cloudformation::Dependencies Platform::Impl::cloudformation_dependencies() {
+  return {.background = background.first().get_executor(), .stacks = *stacks, .store = *store, .clock = clock, .entropy = entropy,
+          .fetch_object = [this](aws::CallContext call, std::string bucket, std::string key, std::string version, std::size_t bytes_max) {
+            return s3::fetch_object(*pipeline, std::move(call), std::move(bucket), std::move(key), std::move(version), bytes_max);
+          },
+          .on_deployed = [this](const templates::Stack& stack) {
+            std::vector<std::string> ids;
+            for (const ServedApi& api : api_ports->served()) ids.push_back(api.id);
+            for (const auto& resource : stack.resources) {
+              const bool api = resource.type == "AWS::ApiGateway::RestApi" || resource.type == "AWS::ApiGatewayV2::Api";
+              if (api && std::ranges::find(ids, resource.physical_id) == ids.end()) ids.push_back(resource.physical_id);
+            }
+            api_ports->serve(ids);
+          }};
 }
 
 lambda::ServiceOptions Platform::Impl::lambda_options() {
@@ -205,7 +226,7 @@ aws::PipelineOptions Platform::Impl::pipeline_options() {
                             {"region", call.call.scope.region}, {"status", call.status}, {"error", call.error_code.empty() ? "" : call.error_code + ": " + call.error_message},
                             {"durationMs", milliseconds(call.duration_us)}, {"requestId", call.call.request_id},
                             {"traceId", call.call.trace.trace_id}, {"bytesIn", call.bytes_in}, {"bytesOut", call.bytes_out},
-                            {"ignored", boost::json::value_from(call.ignored)}});
+                            {"ignored", boost::json::value_from(call.ignored)}, {"warnings", boost::json::value_from(call.warnings)}});
   };
   return pipeline;
 }
@@ -282,7 +303,7 @@ boost::json::object Platform::Impl::health() const {
   return {{"status", ready ? "ready" : "starting"},
           {"version", PARVIS_VERSION},
           {"apis", std::move(served)},
-          {"services", {{"apigateway", "available"}, {"dynamodb", "available"}, {"dynamodbstreams", "available"}, {"iam", "available"}, {"lambda", "available"}, {"logs", "available"}, {"s3", "available"}, {"sts", "available"}}},
+          {"services", {{"apigateway", "available"}, {"cloudformation", "available"}, {"dynamodb", "available"}, {"dynamodbstreams", "available"}, {"iam", "available"}, {"lambda", "available"}, {"logs", "available"}, {"s3", "available"}, {"sts", "available"}}},
           {"functions", {{"workers", stats.workers}, {"busy", stats.busy}, {"waiting", stats.waiting}, {"invocations", stats.invocations},
                          {"coldStarts", stats.cold_starts}}},
           {"store", {{"bytes", store->size_bytes()}}}};
@@ -335,10 +356,11 @@ void Platform::start() {
   impl.api_ports = std::make_unique<ApiPorts>(impl.io.all(), impl.options, impl.apis, [this](std::string id, std::string stage, http::Request request) {
     return impl_->api_request(std::move(id), std::move(stage), std::move(request));
   });
-  run([&impl]() -> awaitable<> {
+  run([this, &impl]() -> awaitable<> {
     co_await impl.apis.load();
     co_await impl.functions.start();
     co_await impl.tables.resume();
+    co_await impl.stacks->settle(context("template"));
     co_await impl.objects.collect();
   });
   asio::co_spawn(impl.background.first(), impl.flush_logs(), [](std::exception_ptr) {});

@@ -67,6 +67,9 @@ std::string print_event(const boost::json::object& event, const PrinterOptions& 
     if (const auto* ignored = event.if_contains("ignored"); ignored && ignored->is_array() && !ignored->get_array().empty())
       out += fmt::format("{} {} {}:{} does not know these members, they were ignored: {}\n", time, paint("33", "warning"),
                          text(event, "service"), text(event, "operation"), printable(text(event, "ignored")));
+    if (const auto* warnings = event.if_contains("warnings"); warnings && warnings->is_array())
+      for (const auto& warning : warnings->get_array())
+        out += fmt::format("{} {} {}: {}\n", time, paint("33", "warning"), text(event, "service"), printable(std::string(warning.as_string())));
     return out;
   }
   if (type == "log") {

@@ -4,6 +4,7 @@
 Input: operations.json, one object or a list of objects:
   {"model": "dynamodb", "operations": ["GetItem", ...],
    "overrides": {"AttributeValue": {"type": "::parvis::dynamodb::AttributeValue", "include": "services/..."}}}
+Beside it manifest.json says what happens to each member of an input; with --strict a member without an entry fails the build.
 Output: <out>/<model>.h and <out>/<model>.cc, rewritten only when their text changes. The form of both is described in
 src/aws/README.md. Source of everything: the service models of the pinned botocore.
 """
@@ -13,6 +14,8 @@ import json
 import os
 import re
 import sys
+
+from manifest import Manifest
 
 KEYWORDS = set("""alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class
 compl concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do
@@ -25,6 +28,8 @@ SCALARS = {"string": ("std::string", "kString"), "character": ("std::string", "k
            "float": ("double", "kDouble"), "boolean": ("bool", "kBoolean"), "timestamp": ("Timestamp", "kTimestamp")}
 LOCATIONS = {"uri": "kUri", "querystring": "kQuery", "header": "kHeader", "headers": "kHeaders", "statusCode": "kStatusCode"}
 PROTOCOLS = {"json": "kJson", "rest-json": "kRestJson", "query": "kQuery", "rest-xml": "kRestXml"}
+DISPOSITIONS = {"applied": "kApplied", "neutral": "kNeutral", "warned": "kWarned", "refused": "kRefused",
+                "refused_in_code": "kApplied"}  # the handler refuses it in AWS's words, so the pipeline lets it pass
 TIMESTAMPS = {"iso8601": "kIso8601", "unixTimestamp": "kUnix", "rfc822": "kRfc822"}
 
 
@@ -62,6 +67,7 @@ class Model:
         self.patterns = patterns
         self.cc_patterns, self.order, self.boxed, self.state = {}, [], set(), {}
         self.streams = set()
+        self.manifest = None
         for name in self.operations:
             if name not in self.json["operations"]:
                 fail(f"{self.name} has no operation '{name}'")
@@ -350,6 +356,18 @@ class Model:
             lines += [f"  {self.error_spec(e['shape'])}," for e in o["errors"]]
             lines.append("};")
             fields.append(f".errors = x_{op}")
+        rules = self.manifest.checked(op) if self.manifest else {}
+        if rules:
+            members = []
+            for number, (path, rule) in enumerate(rules.items()):
+                values = [f"  {{{quote(v)}, Disposition::{DISPOSITIONS[r.disposition]}, {quote(r.note)}}}," for v, r in rule.values.items()]
+                member = f"  {{{quote(path)}, Disposition::{DISPOSITIONS[rule.disposition]}, {quote(rule.note)}"
+                if values:
+                    lines += [f"constexpr ValueRule v_{op}_{number}[] = {{", *values, "};"]
+                    member += f", v_{op}_{number}"
+                members.append(member + "},")
+            lines += [f"constexpr MemberRule r_{op}[] = {{", *members, "};"]
+            fields.append(f".rules = r_{op}")
         lines.append(f"const OperationModel& {op}::model() {{")
         lines.append(f"  static constexpr OperationModel kModel{{{', '.join(fields)}}};")
         lines += ["  return kModel;", "}"]
@@ -374,10 +392,25 @@ def write(path, text):
     os.replace(path + ".new", path)
 
 
+def read_manifest(model, operations_file, strict):
+    try:
+        manifest = Manifest(model, operations_file)
+    except ValueError as error:
+        fail(f"manifest.json beside {operations_file}: {error}")
+    if strict and manifest.problems:
+        fail("\n  ".join([f"{manifest.file} must say what happens to every input member ({len(manifest.problems)} problems):",
+                          *manifest.problems[:40],
+                          "Add each to \"applied\" (a handler acts on it), \"neutral\" (without effect here, and none is missed), \"warned\" or",
+                          "\"refused\" (with a text: the pipeline does it) or \"refused_in_code\", under \"operations\" or, for members of",
+                          "many operations, under \"every\". \"Name.*\" is a member with all below it. See tools/modelgen/README.md."]))
+    return manifest
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--botocore", required=True, help="the botocore package: the folder that has data/")
     parser.add_argument("--out", required=True, help="folder of the generated files")
+    parser.add_argument("--strict", action="store_true", help="fail when a manifest does not speak of every member")
     parser.add_argument("operations", nargs="+", help="operations.json of the services")
     args = parser.parse_args()
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "patterns.json")) as file:
@@ -387,7 +420,9 @@ def main():
         with open(path) as file:
             specs = json.load(file)
         for spec in specs if isinstance(specs, list) else [specs]:
-            for name, text in Model(args.botocore, spec, patterns).generate().items():
+            model = Model(args.botocore, spec, patterns)
+            model.manifest = read_manifest(model, path, args.strict)
+            for name, text in model.generate().items():
                 write(os.path.join(args.out, name), text)
 
 
