@@ -178,15 +178,6 @@ cloudformation::Dependencies Platform::Impl::cloudformation_dependencies() {
   return {.background = background.first().get_executor(), .stacks = *stacks, .store = *store, .clock = clock, .entropy = entropy,
           .fetch_object = [this](aws::CallContext call, std::string bucket, std::string key, std::string version, std::size_t bytes_max) {
             return s3::fetch_object(*pipeline, std::move(call), std::move(bucket), std::move(key), std::move(version), bytes_max);
-          },
-          .on_deployed = [this](const templates::Stack& stack) {
-            std::vector<std::string> ids;
-            for (const ServedApi& api : api_ports->served()) ids.push_back(api.id);
-            for (const auto& resource : stack.resources) {
-              const bool api = resource.type == "AWS::ApiGateway::RestApi" || resource.type == "AWS::ApiGatewayV2::Api";
-              if (api && std::ranges::find(ids, resource.physical_id) == ids.end()) ids.push_back(resource.physical_id);
-            }
-            api_ports->serve(ids);
           }};
 }
 

@@ -63,9 +63,7 @@ awaitable<templates::Stack> CloudFormationService::deploy(aws::CallContext call,
     auto& [template_, deploying] = *shared;
     deploying.on_started = std::move(started);
     auto done = co_await with_.stacks.deploy(std::move(template_), name, std::move(deploying), call);
-    if (!done) co_return done.error();
-    if (with_.on_deployed) with_.on_deployed(done->stack);
-    co_return std::vector<templates::Diagnostic>();
+    co_return done ? std::vector<templates::Diagnostic>() : done.error();
   });
 }
 

@@ -30,7 +30,6 @@ struct Dependencies {  // all outlive the service
   Entropy& entropy;
   // At most `bytes_max` of an object of the platform's S3; throws ApiError.
   std::function<awaitable<std::string>(aws::CallContext, std::string bucket, std::string key, std::string version, std::size_t bytes_max)> fetch_object;
-  std::function<void(const templates::Stack&)> on_deployed = {};  // a deployment ended well
 };
 
 // Thread-safe; outlives every call.
