@@ -1,4 +1,5 @@
 """Starts the binary under test. `--endpoint URL` runs the conformance tests against another endpoint instead."""
+import contextlib
 import json
 import os
 import pathlib
@@ -21,10 +22,19 @@ def pytest_addoption(parser):
     parser.addoption("--endpoint", default=None, help="run conformance tests against this endpoint")
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_port(count=1):
+    """The first of `count` free ports in a row: a template's second API takes the port after the first one's."""
+    while True:
+        with contextlib.ExitStack() as held:
+            first = held.enter_context(socket.socket())
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            try:
+                for step in range(1, count):
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", port + step))
+            except (OSError, OverflowError):
+                continue
+            return port
 
 
 class Platform:
@@ -38,12 +48,19 @@ class Platform:
 
     def start(self, timeout=30):
         pathlib.Path(self.data_dir).mkdir(parents=True, exist_ok=True)
-        self.api_port = free_port()
+        self.api_port = free_port(4)
         with open(self.log, "ab") as out:
             self.process = subprocess.Popen(
                 [self.binary, "dev", *self.arguments, "--port", str(self.port), "--api-port", str(self.api_port),
                  "--data-dir", str(pathlib.Path(self.data_dir) / "state")],
                 stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        try:
+            return self.wait_until_ready(timeout)
+        except BaseException:
+            self.kill()  # nobody else knows of it
+            raise
+
+    def wait_until_ready(self, timeout):
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
