@@ -157,10 +157,34 @@ void Engine::Impl::frame_arrived(Slot& slot, char type, unsigned flags, std::str
     fail_load(*pool, std::string(body), std::move(log));
     return dispatch(pool);
   }
+  if ((type == 'P' || type == 'C') && slot.state == Slot::State::kBusy) return piece_arrived(slot, type, body);
   if ((type == 'O' || type == 'F') && slot.state == Slot::State::kBusy) return answer_arrived(slot, type, flags, body);
   spdlog::warn("worker {}: unexpected message, ending it", slot.pid());
   if (slot.state == Slot::State::kIdle || slot.state == Slot::State::kGeneric) return end_worker(self);
   slot.kill();  // the open call is answered when the process has ended
+}
+
+// A part of a streamed answer: its content type, then its bytes.
+void Engine::Impl::piece_arrived(Slot& slot, char type, std::string_view body) {
+  const auto& stream = slot.call->stream;
+  if (type == 'P') {
+    slot.streaming = true;
+    if (stream) stream->push(StreamPipe::Begin{std::string(body)});
+    return;
+  }
+  if (!slot.streaming) return slot.kill();
+  slot.streamed_bytes += body.size();
+  if (slot.streamed_bytes > (stream ? kStreamBytesMax : kResponseBytesMax)) {
+    finish(slot, Outcome::kFunctionError, too_large_payload(stream ? kStreamBytesMax : kResponseBytesMax));
+    end_worker(slot.self());
+    return dispatch(slot.pool);
+  }
+  if (!stream) {
+    slot.gathered += body;
+    return;
+  }
+  stream->push(std::string(body));
+  if (stream->pause_when_full([this, self = slot.self()] { asio::post(strand, [self] { self->resume(); }); })) slot.pause();
 }
 
 void Engine::Impl::answer_arrived(Slot& slot, char type, unsigned flags, std::string_view body) {
@@ -168,10 +192,11 @@ void Engine::Impl::answer_arrived(Slot& slot, char type, unsigned flags, std::st
   slot.drain_log((flags & kFlagLogged) != 0);
   const bool ends = (flags & kFlagExiting) != 0;
   std::string payload(body);
+  if (slot.streaming && type == 'O') payload = std::move(slot.gathered);
   Outcome outcome = type == 'O' ? Outcome::kOk : Outcome::kFunctionError;
   if (payload.size() > kResponseBytesMax) {
     outcome = Outcome::kFunctionError;
-    payload = error_payload("Function.ResponseSizeTooLarge", fmt::format("Response payload size exceeded maximum allowed payload size ({} bytes).", kResponseBytesMax));
+    payload = too_large_payload(kResponseBytesMax);
   }
   const auto pool = slot.pool;
   finish(slot, outcome, std::move(payload));
@@ -272,6 +297,9 @@ void Engine::Impl::finish(Slot& slot, Outcome outcome, std::string payload) {
   // A worker's first call runs code that is not compiled yet and says little.
   if (!slot.first_call) slot.pool->mean = slot.pool->mean.count() == 0 ? result.duration : (slot.pool->mean * 31 + result.duration) / 32;
   slot.first_call = false;
+  slot.streaming = false;
+  slot.streamed_bytes = 0;
+  slot.gathered.clear();
   --busy;
   auto done = std::move(slot.call->done);
   slot.call.reset();
@@ -356,9 +384,16 @@ awaitable<InvocationResult> Engine::invoke(std::shared_ptr<const FunctionSpec> s
       // Posted, never called: the caller must not run inside the engine.
       asio::post(executor, [handler = std::move(handler), result = std::move(result)]() mutable { handler(std::move(result)); });
     };
-    asio::dispatch(impl->strand, [impl, call = Call{std::move(function), std::move(what), std::move(done), {}}]() mutable { impl->submit(std::move(call)); });
+    asio::dispatch(impl->strand, [impl, call = Call{std::move(function), std::move(what), std::move(done), {}, {}}]() mutable { impl->submit(std::move(call)); });
   };
   co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(InvocationResult)>(std::move(start), use_awaitable, std::move(spec), std::move(invocation));
+}
+
+awaitable<InvocationResult> Engine::invoke_streaming(std::shared_ptr<const FunctionSpec> spec, Invocation invocation, ResponseSink& sink) {
+  auto pipe = std::make_shared<StreamPipe>();
+  Call call{std::move(spec), std::move(invocation), [pipe](InvocationResult result) { pipe->push(std::move(result)); }, {}, pipe};
+  asio::dispatch(impl_->strand, [impl = impl_, call = std::move(call)]() mutable { impl->submit(std::move(call)); });
+  co_return co_await deliver(std::move(pipe), sink);
 }
 
 void Engine::retire(const std::string& key) {

@@ -49,6 +49,24 @@ struct InvocationResult {
   bool cold = false;
   std::chrono::microseconds init{0}, duration{0};
   std::uint64_t memory_peak_bytes = 0;
+  bool streamed = false;     // begin() of the sink was called: what it got is the answer, or its first part when `outcome` is not kOk
+};
+
+// What a function says before the first byte of a streamed answer.
+struct StreamHead {
+  std::string content_type;  // "application/octet-stream" when the function set none; "application/json" of a buffered answer
+  bool has_prelude = false;  // the function used HttpResponseStream.from(), or wrote its form: JSON, eight NUL bytes, body
+  std::string prelude;       // JSON as the function gave it: {"statusCode":…,"headers":{…},"cookies":[…]}; not checked
+  bool streamed = true;      // false: the handler is not a streaming one, its whole answer follows in one write
+};
+
+// Takes an answer while the function makes it. Called in order, one call at a time, on the executor of the coroutine that
+// called invoke_streaming. A slow sink slows the function down. When it throws, the rest of the answer is dropped.
+class ResponseSink {
+ public:
+  virtual ~ResponseSink() = default;
+  virtual awaitable<> begin(StreamHead head) = 0;       // once, before the first write; not called when the call fails first
+  virtual awaitable<> write(std::string bytes) = 0;     // the body, without the prelude
 };
 
 struct EngineOptions {
@@ -71,6 +89,9 @@ class Engine {
   // Boots workers for the runtime and, with `load`, loads one environment of this function in the background.
   void prepare(FunctionSpec spec, bool load);
   awaitable<InvocationResult> invoke(std::shared_ptr<const FunctionSpec> spec, Invocation invocation);
+  // As invoke, and hands the answer to `sink` as it comes. `payload` of the result is empty, or the error: one that comes after
+  // begin() is a mid-stream error. The result comes after the last write has returned. At most 200 MiB, as on Lambda.
+  awaitable<InvocationResult> invoke_streaming(std::shared_ptr<const FunctionSpec> spec, Invocation invocation, ResponseSink& sink);
   // No further calls take workers of this key; idle ones end, busy ones end after their call.
   void retire(const std::string& key);
   void stop();  // ends every worker process

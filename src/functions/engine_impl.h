@@ -13,6 +13,7 @@
 #include "functions/engine.h"
 #include "functions/log_capture.h"
 #include "functions/messages.h"
+#include "functions/response_stream.h"
 #include "functions/worker.h"
 
 namespace parvis::functions {
@@ -24,6 +25,7 @@ struct Call {
   Invocation invocation;
   std::move_only_function<void(InvocationResult)> done;
   Steady::time_point queued;
+  std::shared_ptr<StreamPipe> stream;  // where a streamed answer goes; none: it is gathered
 };
 
 struct Pool;
@@ -46,6 +48,9 @@ struct Slot final : Worker {
   std::optional<Call> call;
   LogCapture log;
   std::string init_log;
+  bool streaming = false;              // the open call's answer comes in pieces
+  std::uint64_t streamed_bytes = 0;
+  std::string gathered;                // the pieces, when the caller wants them whole
   bool first_call = true, ending = false, timed_out = false;
   Steady::time_point since, deadline = Steady::time_point::max(), memory_read{};
   std::chrono::microseconds init{0};
@@ -70,6 +75,7 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   void dispatch(const std::shared_ptr<Pool>& pool);
   void assign(const std::shared_ptr<Slot>& slot, Call call);
   void frame_arrived(Slot& slot, char type, unsigned flags, std::string_view body);
+  void piece_arrived(Slot& slot, char type, std::string_view body);
   void answer_arrived(Slot& slot, char type, unsigned flags, std::string_view body);
   void ended(Slot& slot, bool broken);
   void finish(Slot& slot, Outcome outcome, std::string payload);

@@ -13,6 +13,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_future.hpp>
 #include <boost/json.hpp>
 
@@ -75,6 +76,11 @@ struct EngineTest : testing::Test {
     return asio::co_spawn(context, engine->invoke(std::move(spec), std::move(call)), asio::use_future);
   }
   InvocationResult call(std::shared_ptr<const FunctionSpec> spec, std::string payload = "{}") { return begin(std::move(spec), std::move(payload)).get(); }
+  InvocationResult stream(std::shared_ptr<const FunctionSpec> spec, ResponseSink& sink) {
+    if (!engine) start();
+    Invocation what{.request_id = "req-" + std::to_string(++calls), .payload = "{}", .trace_header = {}, .function_arn = {}, .client_context = {}};
+    return asio::co_spawn(context, engine->invoke_streaming(std::move(spec), std::move(what), sink), asio::use_future).get();
+  }
   template <class Condition>
   bool eventually(Condition condition) {
     for (int i = 0; i < 1000 && !condition(); ++i) std::this_thread::sleep_for(10ms);
@@ -202,8 +208,100 @@ INSTANTIATE_TEST_SUITE_P(Node, Failures, testing::Values(
     FailureCase{"no_handler", "exports.other = 1;", Outcome::kInitError, "Runtime.HandlerNotFound", "index.handler is undefined or not exported"},
     FailureCase{"init_throws", "throw new Error('at start');", Outcome::kInitError, "Error", "at start"},
     FailureCase{"init_exits", "process.exit(4);", Outcome::kInitError, "Runtime.ExitError", "exit status 4"},
-    FailureCase{"streaming", "exports.handler = awslambda.streamifyResponse(async () => 1);", Outcome::kInitError, "Runtime.MalformedStreamingHandler", "does not support yet"}),
+    FailureCase{"streaming_without_promise", "exports.handler = awslambda.streamifyResponse(() => 1);", Outcome::kFunctionError, "Error", "non-async"}),
     [](const auto& info) { return info.param.name; });
+
+// Remembers what it gets; throws at the write that is told.
+struct RecordingSink : ResponseSink {
+  awaitable<> begin(StreamHead given) override {
+    head = std::move(given);
+    ++begins;
+    co_return;
+  }
+  awaitable<> write(std::string bytes) override {
+    if (++writes == throw_at) throw std::runtime_error("the client is gone");
+    if (delay.count() > 0) {
+      asio::steady_timer timer(co_await asio::this_coro::executor, delay);
+      co_await timer.async_wait(use_awaitable);
+    }
+    body += bytes;
+  }
+  StreamHead head;
+  std::string body;
+  int begins = 0, writes = 0, throw_at = 0;
+  std::chrono::milliseconds delay{0};
+};
+
+struct StreamCase {
+  const char* name;
+  const char* code;  // of an async function (event, stream)
+  bool has_prelude;
+  std::string type, prelude, body;
+  Outcome outcome;
+  const char* error;
+};
+struct Streams : EngineTest, testing::WithParamInterface<StreamCase> {};
+TEST_P(Streams, ReachTheSink) {
+  const auto spec = function("exports.handler = awslambda.streamifyResponse(async (event, stream) => {" + std::string(GetParam().code) + "});");
+  RecordingSink sink;
+  const InvocationResult result = stream(spec, sink);
+  EXPECT_EQ(result.outcome, GetParam().outcome) << result.payload;
+  EXPECT_THAT(result.payload, HasSubstr(GetParam().error));
+  EXPECT_EQ(sink.begins, result.streamed ? 1 : 0);
+  EXPECT_EQ(sink.head.content_type, GetParam().type);
+  EXPECT_EQ(sink.head.has_prelude, GetParam().has_prelude);
+  EXPECT_EQ(sink.head.prelude, GetParam().prelude);
+  EXPECT_EQ(sink.body, GetParam().body);
+  EXPECT_THAT(result.log, HasSubstr("REPORT RequestId: req-1"));
+  EXPECT_EQ(call(function("exports.handler = async () => 1;")).payload, "1");
+}
+INSTANTIATE_TEST_SUITE_P(Node, Streams, testing::Values(
+    StreamCase{"plain", "stream.setContentType('text/plain'); stream.write('one '); await new Promise((r) => setTimeout(r, 20)); stream.write(Buffer.from('two')); stream.end();",
+               false, "text/plain", "", "one two", Outcome::kOk, ""},
+    StreamCase{"prelude", "const s = awslambda.HttpResponseStream.from(stream, { statusCode: 201, headers: { a: 'b' } }); s.write('hi'); s.end();",
+               true, "application/vnd.awslambda.http-integration-response", R"({"statusCode":201,"headers":{"a":"b"}})", "hi", Outcome::kOk, ""},
+    StreamCase{"prelude_without_body", "awslambda.HttpResponseStream.from(stream, { statusCode: 204 }).end();",
+               true, "application/vnd.awslambda.http-integration-response", R"({"statusCode":204})", "", Outcome::kOk, ""},
+    StreamCase{"pipeline", "await require('stream/promises').pipeline(require('stream').Readable.from(['a', 'b', 'c']), stream);",
+               false, "application/octet-stream", "", "abc", Outcome::kOk, ""},
+    StreamCase{"empty", "stream.end();", false, "application/octet-stream", "", "", Outcome::kOk, ""},
+    StreamCase{"error_mid_stream", "stream.write('part'); await new Promise((r) => setTimeout(r, 20)); throw new TypeError('broke');",
+               false, "application/octet-stream", "", "part", Outcome::kFunctionError, R"({"errorType":"TypeError","errorMessage":"broke")"},
+    StreamCase{"error_before", "throw new TypeError('never');", false, "", "", "", Outcome::kFunctionError, "never"},
+    StreamCase{"exit_mid_stream", "stream.write('part'); await new Promise((r) => setTimeout(r, 20)); process.exit(3);",
+               false, "application/octet-stream", "", "part", Outcome::kCrashed, "exit status 3"},
+    StreamCase{"late_content_type", "stream.write('a'); await 1; stream.setContentType('x/y');",
+               false, "application/octet-stream", "", "a", Outcome::kFunctionError, "Runtime.InvalidStreamingOperation"},
+    StreamCase{"never_ended", "stream.write('a');", false, "application/octet-stream", "", "a", Outcome::kFunctionError, "Runtime.NodeJsExit"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST_F(EngineTest, ASlowSinkSlowsTheFunction) {
+  const auto spec = function("exports.handler = awslambda.streamifyResponse(async (event, stream) => { for (let i = 0; i < 80; ++i) stream.write(Buffer.alloc(64 << 10, 97)); stream.end(); });");
+  RecordingSink sink;
+  sink.delay = 2ms;
+  EXPECT_EQ(stream(spec, sink).outcome, Outcome::kOk);
+  EXPECT_EQ(sink.body.size(), 80u * (64u << 10));
+}
+
+TEST_F(EngineTest, AGoneClientDoesNotStopTheFunction) {
+  const auto spec = function("exports.handler = awslambda.streamifyResponse(async (event, stream) => { for (let i = 0; i < 40; ++i) stream.write(Buffer.alloc(64 << 10)); console.log('to the end'); stream.end(); });");
+  RecordingSink sink;
+  sink.throw_at = 1;
+  const InvocationResult result = stream(spec, sink);
+  EXPECT_EQ(result.outcome, Outcome::kOk);
+  EXPECT_THAT(result.log, HasSubstr("to the end"));
+}
+
+TEST_F(EngineTest, BufferedAndStreamedCallsMeet) {
+  RecordingSink sink;
+  EXPECT_EQ(stream(function("exports.handler = async () => ({ a: 1 });"), sink).payload, "");
+  EXPECT_EQ(sink.body, R"({"a":1})");
+  EXPECT_FALSE(sink.head.streamed);
+  const auto spec = function("exports.handler = awslambda.streamifyResponse(async (event, stream) => { stream.write('x'.repeat(event.n)); stream.end('y'); });");
+  EXPECT_EQ(call(spec, R"({"n":2})").payload, "xxy");
+  EXPECT_EQ(field(call(spec, R"({"n":7000000})"), "errorType"), "Function.ResponseSizeTooLarge");
+  EXPECT_EQ(call(spec, R"({"n":2})").payload, "xxy");
+}
 
 TEST_F(EngineTest, LargestAnswerAndPayloadPass) {
   const auto spec = function("exports.handler = async (e) => e.text;");

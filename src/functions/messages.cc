@@ -63,6 +63,10 @@ std::string error_payload(std::string_view type, std::string_view message) {
   return out + "}";
 }
 
+std::string too_large_payload(std::size_t bytes_max) {
+  return error_payload("Function.ResponseSizeTooLarge", fmt::format("Response payload size exceeded maximum allowed payload size ({} bytes).", bytes_max));
+}
+
 std::string timeout_payload(const std::string& request_id, std::chrono::milliseconds timeout) {
   return error_payload("Sandbox.Timedout", fmt::format("RequestId: {} Error: {}", request_id, timed_out(timeout)));
 }

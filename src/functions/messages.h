@@ -22,6 +22,7 @@ std::string frame(char type, std::string_view body);
 std::string invoke_frame(const Invocation& call, std::chrono::milliseconds timeout);
 
 std::string error_payload(std::string_view type, std::string_view message);
+std::string too_large_payload(std::size_t bytes_max);
 std::string timeout_payload(const std::string& request_id, std::chrono::milliseconds timeout);
 std::string exit_payload(const std::string& request_id, const ExitStatus& status);
 

@@ -19,16 +19,12 @@ thread_local char read_buffer[kReadBytes];
 constexpr int kUnmarkedReadsMax = 16;
 constexpr int kMarkedReadsMax = 1 << 16;
 
-std::size_t body_bytes(std::string_view header) {
-  std::size_t value = 0;
-  for (int i = 3; i >= 0; --i) value = value << 8 | static_cast<unsigned char>(header[i]);
-  return value;
-}
+constexpr std::string_view kFromWorker = "HREPCOF";
 
 }  // namespace
 
 Worker::Worker(const Strand& strand, Process process, Fd channel, Fd log)
-    : channel_(strand, channel.release()), log_(strand, log.release()), pidfd_(strand, process.pidfd.release()), pid_(process.pid) {
+    : channel_(strand, channel.release()), log_(strand, log.release()), pidfd_(strand, process.pidfd.release()), pid_(process.pid), in_(kFromWorker, kFrameBytesMax) {
   fcntl(log_.native_handle(), F_SETFL, O_NONBLOCK);
 }
 
@@ -39,12 +35,20 @@ void Worker::watch() {
 }
 
 void Worker::wait_channel() {
+  if (paused_ || reading_) return;
+  reading_ = true;
   channel_.async_wait(asio::posix::stream_descriptor::wait_read, [self = shared_from_this()](boost::system::error_code error) {
+    self->reading_ = false;
     if (error || self->closed_) return;
     const Got got = self->read_channel();
     if (self->broken_) self->kill();
     else if (got != Got::kClosed && !self->closed_) self->wait_channel();
   });
+}
+
+void Worker::resume() {
+  paused_ = false;
+  if (!closed_) wait_channel();
 }
 
 void Worker::wait_log() {
@@ -62,21 +66,19 @@ void Worker::wait_end() {
 }
 
 Worker::Got Worker::read_channel() {
-  const ssize_t got = ::recv(channel_.native_handle(), read_buffer, kReadBytes, MSG_DONTWAIT);
+  const auto room = in_.room();
+  const ssize_t got = ::recv(channel_.native_handle(), room.data(), room.size(), MSG_DONTWAIT);
   if (got == 0) return Got::kClosed;
   if (got < 0) return errno == EAGAIN || errno == EINTR ? Got::kNothing : Got::kClosed;
-  in_.append(read_buffer, static_cast<std::size_t>(got));
-  while (in_.size() >= kFrameHeaderBytes && !broken_ && !closed_) {
-    const std::size_t body = body_bytes(in_);
-    if (body > kFrameBytesMax) {
+  in_.commit(static_cast<std::size_t>(got));
+  FrameView view;
+  FrameDecoder::State state;
+  while (!closed_ && (state = in_.next(view)) != FrameDecoder::State::kMore) {
+    if (state == FrameDecoder::State::kBroken) {
       broken_ = true;
       break;
     }
-    if (in_.size() < kFrameHeaderBytes + body) break;
-    const std::string whole = std::exchange(in_, in_.size() == kFrameHeaderBytes + body ? std::string() : in_.substr(kFrameHeaderBytes + body));
-    const char type = whole[4];
-    if (std::string_view("HREOF").find(type) == std::string_view::npos) broken_ = true;
-    else on_frame(type, static_cast<unsigned char>(whole[5]), std::string_view(whole).substr(kFrameHeaderBytes));
+    on_frame(view.type, view.flags, view.body);
   }
   return Got::kMore;
 }

@@ -10,6 +10,7 @@
 #include <boost/asio/strand.hpp>
 
 #include "core/async.h"
+#include "functions/frame_decoder.h"
 #include "functions/process.h"
 
 namespace parvis::functions {
@@ -25,6 +26,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
   void watch();
   pid_t pid() const { return pid_; }
   void send(std::string bytes);
+  void pause() { paused_ = true; }  // read no further messages, so that the process waits
+  void resume();
   void kill();  // SIGKILL to the whole group; on_end follows
   void close();  // no further events
   // Reads what the process has printed so far. With `marked`, until on_log says that the mark was there.
@@ -47,8 +50,9 @@ class Worker : public std::enable_shared_from_this<Worker> {
 
   asio::posix::stream_descriptor channel_, log_, pidfd_;
   pid_t pid_;
-  std::string in_, out_;
-  bool writing_ = false, killed_ = false, broken_ = false, closed_ = false;
+  FrameDecoder in_;
+  std::string out_;
+  bool paused_ = false, reading_ = false, writing_ = false, killed_ = false, broken_ = false, closed_ = false;
 };
 
 }  // namespace parvis::functions

@@ -1,5 +1,6 @@
 #include "targets.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
@@ -9,6 +10,8 @@
 #include "aws/json_codec.h"
 #include "aws/sigv4.h"
 #include "aws/xml.h"
+#include "functions/frame_decoder.h"
+#include "functions/response_stream.h"
 #include "http/message.h"
 #include "http/request_parser.h"
 #include "services/dynamodb/attribute_value.h"
@@ -63,6 +66,41 @@ void signature_scope(std::string_view input) {
   request.headers = {};
   request.target = "/?" + std::string(input);
   (void)aws::parse_scope(request);
+}
+
+std::string decoded_frames(std::string_view input, std::size_t piece) {
+  functions::FrameDecoder decoder("OFPC", 4096);
+  functions::FrameView frame;
+  std::string out;
+  while (!input.empty()) {
+    const auto room = decoder.room();
+    const std::size_t take = std::min({piece, room.size(), input.size()});
+    std::copy_n(input.data(), take, room.data());
+    decoder.commit(take);
+    input.remove_prefix(take);
+    functions::FrameDecoder::State state;
+    while ((state = decoder.next(frame)) == functions::FrameDecoder::State::kFrame) out += std::string(1, frame.type) + std::string(frame.body);
+    if (state == functions::FrameDecoder::State::kBroken) return out + "!";
+  }
+  return out;
+}
+
+// What a worker says: the same messages, however the bytes are cut.
+void worker_frames(std::string_view input) { require(decoded_frames(input, 1) == decoded_frames(input, 1u << 20), input); }
+
+// A streamed answer's prelude and body are all of its bytes but the delimiter.
+void stream_prelude(std::string_view input) {
+  functions::PreludeSplitter splitter{std::string(functions::kPreludeContentType)};
+  std::string body;
+  const std::size_t half = input.size() / 2;
+  auto head = splitter.feed(std::string(input.substr(0, half)), body);
+  if (head) {
+    body += input.substr(half);
+  } else {
+    head = splitter.feed(std::string(input.substr(half)), body);
+    if (!head) head = splitter.finish(body);
+  }
+  require(head->has_prelude ? head->prelude + std::string(8, '\0') + body == input : body == input, input);
 }
 
 // Elements that were read are written back as the bytes they came from: one value has one encoding.
@@ -195,6 +233,9 @@ std::span<const Target> targets() {
         "    Condition: C\n    Properties: {D: !Sub ['${P}${v}', {v: !Join ['-', [a, !Ref P]]}], E: !GetAtt A.Arn}\n",
         "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "{\"Resources\": {\"A\": {\"Type\": \"T\", \"DependsOn\": [\"A\"]}}}"}},
       {"key_tuple", key_tuple, {tuple_seed()}},
+      {"worker_frames", worker_frames,
+       {std::string("\x02\0\0\0O\1{}\0\0\0\0P\0\x03\0\0\0C\0abc", 23), std::string("\xff\xff\0\0O\0x", 7), std::string("\0\0\0\0Z\0", 6)}},
+      {"stream_prelude", stream_prelude, {"{\"statusCode\":200}" + std::string(8, '\0') + "body", std::string(9, '\0'), "{}" + std::string(7, '\0')}},
   };
   return kTargets;
 }

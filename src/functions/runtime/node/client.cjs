@@ -16,6 +16,7 @@ const FLAG_LOGGED = 1;   // a mark stands in the log pipe
 const FLAG_EXITING = 2;  // the process ends after this answer
 const RESPONSE_BYTES_MAX = 6291556;
 const FRAME_BYTES_MAX = 16 << 20;
+const PIECE_BYTES_MAX = 64 << 10;
 const realExit = process.reallyExit.bind(process);
 const hardExit = (code) => realExit(code);
 
@@ -74,6 +75,14 @@ function sendFrame(type, flags, text) {
   buffer[4] = type.charCodeAt(0);
   buffer[5] = flags;
   if (!writeAll(CHANNEL, buffer, HEADER_BYTES + length)) hardExit(70);
+}
+
+function sendBytes(type, bytes) {
+  const header = Buffer.allocUnsafe(HEADER_BYTES);
+  header.writeUInt32LE(bytes.length, 0);
+  header[4] = type.charCodeAt(0);
+  header[5] = 0;
+  if (!writeAll(CHANNEL, header, HEADER_BYTES) || !writeAll(CHANNEL, bytes, bytes.length)) hardExit(70);
 }
 
 // --- what the function prints ------------------------------------------------------------------------------------
@@ -136,6 +145,7 @@ const ImportModuleError = runtimeError('ImportModuleError');
 const HandlerNotFound = runtimeError('HandlerNotFound');
 const MalformedHandlerName = runtimeError('MalformedHandlerName');
 const UserCodeSyntaxError = runtimeError('UserCodeSyntaxError');
+const InvalidStreamingOperation = runtimeError('InvalidStreamingOperation');
 const MalformedStreamingHandler = runtimeError('MalformedStreamingHandler');
 const NodeJsExit = runtimeError('NodeJsExit');
 const UnhandledPromiseRejection = runtimeError('UnhandledPromiseRejection');
@@ -245,19 +255,106 @@ async function findHandler(load) {
   for (const key of last.slice(dot + 1).split('.')) exported = exported?.[key];
   if (!exported) throw new HandlerNotFound(`${full} is undefined or not exported`);
   if (typeof exported !== 'function') throw new HandlerNotFound(`${full} is not a function`);
-  if (exported[STREAMING]) {
-    throw new MalformedStreamingHandler(`${full} streams its response, which this platform does not support yet`);
+  if (exported[STREAMING] !== undefined && exported[STREAMING] !== 'response') {
+    throw new MalformedStreamingHandler('Only response streaming is supported.');
   }
+  streams = exported[STREAMING] === 'response';
   return exported;
 }
 
+// --- streamed answers ------------------------------------------------------------------------------------------------
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
+const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
+const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
+let streams = false;
 globalThis.awslambda = {
-  streamifyResponse(streamed) {
+  ...globalThis.awslambda,
+  streamifyResponse(streamed, options) {
     streamed[STREAMING] = 'response';
+    if (typeof options?.highWaterMark === 'number') streamed[HIGH_WATER_MARK] = Math.trunc(options.highWaterMark);
     return streamed;
   },
+  HttpResponseStream: {
+    // The first write is preceded by the prelude: JSON, then eight NUL bytes.
+    from(stream, prelude) {
+      stream.setContentType(PRELUDE_TYPE);
+      stream._onBeforeFirstWrite = (write) => {
+        write(JSON.stringify(prelude));
+        write(new Uint8Array(8));
+      };
+      return stream;
+    },
+  },
 };
+
+// Bytes go out as they are written and writing blocks while the receiver is slow.
+class ResponseStream extends Writable {
+  #contentType = 'application/octet-stream';
+  #started = false;
+  #isCurrent;
+
+  constructor(isCurrent) {
+    const highWaterMark = handler[HIGH_WATER_MARK];
+    super({ decodeStrings: true, ...(highWaterMark === undefined ? {} : { highWaterMark }) });
+    this.#isCurrent = isCurrent;
+  }
+
+  get started() { return this.#started; }
+
+  setContentType(contentType) {
+    if (this.#started) throw new InvalidStreamingOperation('Cannot set content-type, too late.');
+    this.#contentType = String(contentType);
+  }
+
+  start() {
+    if (this.#started) return;
+    this.#started = true;
+    if (this.#isCurrent()) sendFrame('P', 0, this.#contentType);
+    if (typeof this._onBeforeFirstWrite === 'function') {
+      this._onBeforeFirstWrite((chunk) => this.send(typeof chunk === 'string' ? Buffer.from(chunk) : chunk));
+    }
+  }
+
+  write(chunk, encoding, done) {
+    const known = typeof chunk === 'string' || Buffer.isBuffer(chunk) || chunk instanceof Uint8Array;
+    return super.write(known ? chunk : JSON.stringify(chunk), encoding, done);
+  }
+
+  send(bytes) {
+    for (let at = 0; at < bytes.length && this.#isCurrent(); at += PIECE_BYTES_MAX) sendBytes('C', bytes.subarray(at, at + PIECE_BYTES_MAX));
+  }
+
+  _write(chunk, _encoding, done) {
+    this.start();
+    this.send(chunk);
+    done();
+  }
+
+  _final(done) {
+    this.start();
+    done();
+  }
+}
+
+function invokeStreaming(event, context, isCurrent) {
+  const stream = new ResponseStream(isCurrent);
+  let settled = false;
+  const fail = (error) => {
+    if (!isCurrent()) return;
+    answerError(error);
+    stream.destroy();
+  };
+  const complete = () => { if (settled && stream.writableFinished && isCurrent()) answer('O', ''); };
+  stream.on('finish', complete);
+  stream.on('error', fail);
+  const result = handler(event, stream, context);
+  if (typeof result?.then !== 'function') return fail(new Error('Streaming does not support non-async handlers.'));
+  result.then((value) => {
+    if (value !== undefined && isCurrent()) console.warn('Streaming handlers ignore return values.');
+    settled = true;
+    complete();
+  }, fail);
+}
 
 async function load(request) {
   for (const key of Object.keys(process.env)) if (!(key in request.env)) delete process.env[key];
@@ -388,7 +485,7 @@ function invoke(frame) {
   const isCurrent = () => callCount === mine && !answered;
   whenEmpty = () => {
     if (!isCurrent()) return;
-    if (handler.constructor?.name === 'AsyncFunction') {
+    if (streams || handler.constructor?.name === 'AsyncFunction') {
       answerError(new NodeJsExit('The Lambda runtime client detected an unexpected Node.js exit code. This is most ' +
         'commonly caused by a Promise that was never settled. For more information, see ' +
         'https://nodejs.org/docs/latest/api/process.html#exit-codes'));
@@ -400,7 +497,9 @@ function invoke(frame) {
   try {
     const [context, back] = makeContext(call, deadline, isCurrent);
     callback = back;
-    const result = handler(payload === '' ? undefined : JSON.parse(payload), context, callback);
+    const event = payload === '' ? undefined : JSON.parse(payload);
+    if (streams) return invokeStreaming(event, context, isCurrent);
+    const result = handler(event, context, callback);
     if (typeof result?.then === 'function') result.then(context.succeed, context.fail).catch(context.fail);
   } catch (error) {
     if (callback) callback(error ?? 'handled');
