@@ -30,6 +30,26 @@ def paths_of(model, shape, prefix="", open_shapes=()):
         yield from paths_of(model, s["value"]["shape"], prefix + "{}", inside)
 
 
+def is_below(path, above):
+    return path.startswith((above + ".", above + "[", above + "{"))
+
+
+def expand(path):
+    """The paths that "A.{B,C[].{D,E}}" stands for. "{}" is no choice but the values of a map."""
+    start = next((i for i, c in enumerate(path) if c == "{" and path[i + 1:i + 2] != "}"), None)
+    if start is None:
+        return [path]
+    depth, parts, begin = 0, [], start + 1
+    for i in range(start, len(path)):
+        depth += (path[i] == "{") - (path[i] == "}")
+        if (depth == 1 and path[i] == ",") or depth == 0:
+            parts.append(path[begin:i])
+            begin = i + 1
+        if depth == 0:
+            return [one for part in parts for one in expand(path[:start] + part + path[i + 1:])]
+    raise ValueError(f"'{path}' has an open brace")
+
+
 def entries_of(section):
     """(path or "path=value", disposition, note) of one operation's section."""
     for disposition, members in section.items():
@@ -40,7 +60,9 @@ def entries_of(section):
                 raise ValueError(f"'{disposition}' needs a text for each member")
             members = dict.fromkeys(members, "")
         for entry, note in members.items():
-            yield entry, disposition, note
+            path, equals, value = entry.partition("=")
+            for one in expand(path):
+                yield one + equals + value, disposition, note
 
 
 class Manifest:
@@ -66,58 +88,46 @@ class Manifest:
             self.problems.append(f"{model.name}: the entry '{entry}' under 'every' names no member of any listed operation")
 
     def read(self, operation, section, every):
-        paths, known, rules, special = self.paths[operation], set(self.paths[operation]), {}, []
-        # An operation's own entries come before those of every operation, a member's own before "Parent.*", longer before shorter.
-        for source in (section, every):
-            fresh, wide = {}, []
+        paths, name = self.paths[operation], f"{self.model.name}.{operation}"
+        rules, special = {}, []
+        for source in (section, every):  # an operation's own entries come before those of every operation
+            fresh = {}
             for entry, disposition, note in entries_of(source):
                 path, equals, value = entry.partition("=")
-                covered = self.covered(paths, path)
-                if not covered:
+                if path not in paths and not (equals and path.removesuffix("[]") in paths):
                     if source is section:
-                        self.problems.append(f"{self.model.name}.{operation} has no input member '{path}'")
+                        self.problems.append(f"{name} has no input member '{path}'")
                     continue
                 if source is every:
                     self.unused.discard(entry)
                 if equals:
                     special.append((path, value, Rule(disposition, note)))
-                elif path.endswith(".*"):
-                    wide.append((path, covered, Rule(disposition, note)))
                 elif path in fresh:
-                    self.problems.append(f"{self.model.name}.{operation}: '{path}' has two entries")
+                    self.problems.append(f"{name}: '{path}' has two entries")
                 else:
                     fresh[path] = Rule(disposition, note)
-            for path, covered, rule in sorted(wide, key=lambda w: -len(w[0])):
-                for one in covered:
-                    fresh.setdefault(one, Rule(rule.disposition, rule.note))
-            for path, rule in fresh.items():
-                rules.setdefault(path, rule)
+            rules = {**fresh, **rules}
         for path, value, rule in special:
-            if path.removesuffix("[]") in rules:
-                base = rules[path] if path in rules else rules.setdefault(path, Rule(rules[path.removesuffix("[]")].disposition, ""))
-                base.values.setdefault(value, rule)
+            whole = path.removesuffix("[]")
+            if whole not in rules:
+                self.problems.append(f"{name}: '{path}={value}' has an entry, the other values of '{whole}' have none")
+                continue
+            rules.setdefault(path, Rule(rules[whole].disposition, "")).values.setdefault(value, rule)
         for path in paths:
-            if path not in rules:
-                # Below a member that is refused or has no effect as a whole there is nothing more to say.
-                if not any(path.startswith(p + c) and r.disposition not in ("applied",) for p, r in rules.items() for c in ".[{"):
-                    self.problems.append(f"{self.model.name}.{operation}: the input member '{path}' has no entry")
+            # What has members below is spoken of by theirs; below a member that is not applied there is nothing more to say.
+            spoken_of = path in rules or any(is_below(p, path) for p in paths) or \
+                any(is_below(path, p) and rule.disposition != "applied" for p, rule in rules.items())
+            if not spoken_of:
+                self.problems.append(f"{name}: the input member '{path}' has no entry")
         return rules
-
-    @staticmethod
-    def covered(paths, path):
-        if path.endswith(".*"):
-            stem = path[:-2]
-            return [p for p in paths if p == stem or p.startswith((stem + ".", stem + "[", stem + "{"))] if stem else paths
-        stem = path.removesuffix("[]")
-        return [p for p in paths if p == stem]
 
     def checked(self, operation):
         """The rules that the pipeline must look at, in the model's order: what is refused or warned about, whole or by value."""
-        found = {}
-        for path, rule in self.rules[operation].items():
+        found, paths = {}, self.paths[operation]
+        for path, rule in sorted(self.rules[operation].items(), key=lambda r: paths.index(r[0] if r[0] in paths else r[0].removesuffix("[]"))):
             if any(r.disposition in ("refused", "warned") for r in (rule, *rule.values.values())):
                 found[path] = rule
         # A rule that covers a structure as a whole already says it.
         return {p: r for p, r in found.items()
-                if not any(p != q and p.startswith((q + ".", q + "[", q + "{")) and s.disposition == r.disposition and s.note == r.note and not s.values
+                if not any(is_below(p, q) and s.disposition == r.disposition and s.note == r.note and not s.values
                            for q, s in found.items())}

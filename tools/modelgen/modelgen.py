@@ -4,7 +4,7 @@
 Input: operations.json, one object or a list of objects:
   {"model": "dynamodb", "operations": ["GetItem", ...],
    "overrides": {"AttributeValue": {"type": "::parvis::dynamodb::AttributeValue", "include": "services/..."}}}
-Beside it manifest.json says what happens to each member of an input; with --strict a member without an entry fails the build.
+Beside it manifest.json says what happens to each member of an input; with --strict (every service) a member without an entry fails the build.
 Output: <out>/<model>.h and <out>/<model>.cc, rewritten only when their text changes. The form of both is described in
 src/aws/README.md. Source of everything: the service models of the pinned botocore.
 """
@@ -402,7 +402,7 @@ def read_manifest(model, operations_file, strict):
                           *manifest.problems[:40],
                           "Add each to \"applied\" (a handler acts on it), \"neutral\" (without effect here, and none is missed), \"warned\" or",
                           "\"refused\" (with a text: the pipeline does it) or \"refused_in_code\", under \"operations\" or, for members of",
-                          "many operations, under \"every\". \"Name.*\" is a member with all below it. See tools/modelgen/README.md."]))
+                          "many operations, under \"every\". \"A.{B,C}\" is two members. See tools/modelgen/README.md."]))
     return manifest
 
 
