@@ -77,15 +77,43 @@ model::BackupDescription description_of(const BackupRecord& record, const std::s
   return out;
 }
 
-// Keeps the indexes that the caller named. Throws ValidationException for one that the backup does not have.
+constexpr std::string_view kInvalid = "One or more parameter values were invalid: ";
+
+// API Reference, RestoreTableFromBackup: "The indexes provided should match existing secondary indexes."
+template <class Index>
+bool is_same_index(const Index& in, const IndexRecord& index) {
+  const std::vector<model::KeySchemaElement>& keys = in.key_schema.value();
+  const KeyAttribute* sort = index.keys.sort ? &*index.keys.sort : nullptr;
+  if (keys.size() != (sort ? 2u : 1u) || keys[0].attribute_name != index.keys.partition.name) return false;
+  if (sort && keys[1].attribute_name != sort->name) return false;
+  const model::Projection& projection = in.projection.value();
+  const std::string type = projection.projection_type.value_or("ALL");
+  const std::vector<std::string> named = projection.non_key_attributes.value_or(std::vector<std::string>());
+  return type == (index.projected == Projected::kAll ? "ALL" : index.projected == Projected::kKeysOnly ? "KEYS_ONLY" : "INCLUDE") &&
+         std::set(named.begin(), named.end()) == std::set(index.non_key_attributes.begin(), index.non_key_attributes.end());
+}
+
+// Keeps the indexes that the caller named, with the capacity that was named. Throws ValidationException for one that the source
+// does not have like this.
 template <class Index>
 void choose_indexes(const std::optional<std::vector<Index>>& chosen, bool global, TableRecord& table) {
   if (!chosen) return;
   std::set<std::string> names;
   for (const Index& each : *chosen) {
-    const IndexRecord* index = table.index(each.index_name.value());
-    if (!index || index->global != global) {
-      throw_validation("One or more parameter values were invalid: Index not found in the backup: " + *each.index_name);
+    const auto index = std::ranges::find(table.indexes, each.index_name.value(), &IndexRecord::name);
+    if (index == table.indexes.end() || index->global != global) {
+      throw_validation(std::string(kInvalid) + "Index not found in the backup: " + *each.index_name);
+    }
+    if (!is_same_index(each, *index)) {
+      throw_validation(std::string(kInvalid) + "Index does not match the one in the backup: " + *each.index_name);
+    }
+    if constexpr (requires { each.provisioned_throughput; }) {
+      const auto& capacity = each.provisioned_throughput;
+      if (capacity && table.on_demand) {
+        throw_validation(std::string(kInvalid) + "ProvisionedThroughput should not be specified for index: " + index->name +
+                         " when BillingMode is PAY_PER_REQUEST");
+      }
+      if (capacity) index->throughput = {capacity->read_capacity_units.value(), capacity->write_capacity_units.value()};
     }
     names.insert(*each.index_name);
   }
@@ -95,11 +123,6 @@ void choose_indexes(const std::optional<std::vector<Index>>& chosen, bool global
 // The new table's settings: the source's, unless the caller named others.
 template <class Input>
 TableRecord target_of(const aws::Scope& scope, const TableRecord& source, const Input& in) {
-  refuse(in.on_demand_throughput_override, "OnDemandThroughputOverride", "is not implemented");
-  refuse(in.vector_index_override, "VectorIndexOverride", "is not implemented");
-  if (in.sse_specification_override && in.sse_specification_override->enabled.value_or(false)) {
-    throw_validation("SSESpecificationOverride with Enabled true is not implemented");
-  }
   TableRecord target;
   target.scope = scope;
   target.name = table_name(scope, in.target_table_name);
@@ -123,6 +146,13 @@ TableRecord target_of(const aws::Scope& scope, const TableRecord& source, const 
   }
   choose_indexes(in.global_secondary_index_override, true, target);
   choose_indexes(in.local_secondary_index_override, false, target);
+  for (IndexRecord& index : target.indexes) {
+    if (!index.global) continue;
+    if (target.on_demand) index.throughput = {};
+    else if (index.throughput.read == 0) {
+      throw_validation(std::string(kInvalid) + "ProvisionedThroughput must be specified for index: " + index.name);
+    }
+  }
   return target;
 }
 

@@ -65,7 +65,6 @@ awaitable<model::ListTablesOutput> Service::list_tables(aws::CallContext call, m
 }
 
 awaitable<model::UpdateTableOutput> Service::update_table(aws::CallContext call, model::UpdateTableInput in) {
-  refuse_unimplemented(in);
   if (!in.provisioned_throughput && !in.billing_mode && !in.stream_specification && !in.global_secondary_index_updates &&
       !in.sse_specification && !in.table_class && !in.deletion_protection_enabled) {
     throw_validation("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "

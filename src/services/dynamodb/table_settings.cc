@@ -78,8 +78,6 @@ void add_indexes(const model::CreateTableInput& in, TableRecord& record) {
     invalid("Number of LocalSecondaryIndexes exceeds per-table limit of " + std::to_string(kLocalIndexesMax));
   }
   for (const auto& each : in.global_secondary_indexes.value_or(std::vector<model::GlobalSecondaryIndex>())) {
-    refuse(each.on_demand_throughput, "OnDemandThroughput", "is not implemented");
-    refuse(each.warm_throughput, "WarmThroughput", "is not implemented");
     IndexRecord index = index_of(each, in.attribute_definitions, true);
     index.throughput = throughput_of(each.provisioned_throughput);
     if (record.on_demand && each.provisioned_throughput) {
@@ -113,12 +111,6 @@ void check_definitions(const Definitions& definitions, const TableRecord& record
   if (defined.size() != used.size()) {
     invalid("Number of attributes in KeySchema does not exactly match number of attributes defined in "
             "AttributeDefinitions");
-  }
-}
-
-void refuse_encryption(const std::optional<model::SSESpecification>& encryption) {
-  if (encryption && encryption->enabled.value_or(false)) {
-    throw_validation("SSESpecification with Enabled true is not implemented");
   }
 }
 
@@ -173,12 +165,6 @@ std::map<std::string, std::string> checked_tags(const std::vector<model::Tag>& t
 }
 
 TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& in) {
-  refuse_encryption(in.sse_specification);
-  refuse(in.warm_throughput, "WarmThroughput", "is not implemented");
-  refuse(in.on_demand_throughput, "OnDemandThroughput", "is not implemented");
-  refuse(in.global_table_source_arn, "GlobalTableSourceArn", "is not implemented");
-  refuse(in.global_table_settings_replication_mode, "GlobalTableSettingsReplicationMode", "is not implemented");
-  refuse(in.vector_indexes, "VectorIndexes", "is not implemented");
   TableRecord record;
   record.scope = scope;
   record.name = table_name(scope, in.table_name);
@@ -201,18 +187,6 @@ TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& 
   return record;
 }
 
-void refuse_unimplemented(const model::UpdateTableInput& in) {
-  refuse_encryption(in.sse_specification);
-  refuse(in.replica_updates, "ReplicaUpdates", "is not implemented");
-  refuse(in.multi_region_consistency, "MultiRegionConsistency", "is not implemented");
-  refuse(in.global_table_witness_updates, "GlobalTableWitnessUpdates", "is not implemented");
-  refuse(in.on_demand_throughput, "OnDemandThroughput", "is not implemented");
-  refuse(in.warm_throughput, "WarmThroughput", "is not implemented");
-  refuse(in.global_table_settings_replication_mode, "GlobalTableSettingsReplicationMode", "is not implemented");
-  refuse(in.disassociation_protection_enabled, "DisassociationProtectionEnabled", "is not implemented");
-  refuse(in.vector_index_updates, "VectorIndexUpdates", "is not implemented");
-}
-
 void apply_settings(const model::UpdateTableInput& in, TableRecord& record) {
   if (in.billing_mode) record.on_demand = *in.billing_mode == "PAY_PER_REQUEST";
   if (in.provisioned_throughput) {
@@ -231,8 +205,6 @@ void apply_settings(const model::UpdateTableInput& in, TableRecord& record) {
 
 IndexRecord make_index(const TableRecord& table, const model::CreateGlobalSecondaryIndexAction& in,
                        const std::optional<std::vector<model::AttributeDefinition>>& definitions) {
-  refuse(in.on_demand_throughput, "OnDemandThroughput", "is not implemented");
-  refuse(in.warm_throughput, "WarmThroughput", "is not implemented");
   IndexRecord index = index_of(in, definitions, true);
   if (table.index(index.name)) throw_validation("Attempting to create an index which already exists");
   if (std::ranges::count(table.indexes, true, &IndexRecord::global) >= static_cast<std::ptrdiff_t>(kGlobalIndexesMax)) {

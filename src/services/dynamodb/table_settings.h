@@ -9,9 +9,8 @@ inline constexpr std::size_t kGlobalIndexesMax = 20;
 inline constexpr std::size_t kLocalIndexesMax = 5;
 inline constexpr std::size_t kPolicyBytesMax = 20u << 10;
 
-// Throws ValidationException. Members that are not implemented are refused by name.
+// Throws ValidationException.
 TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& in);
-void refuse_unimplemented(const model::UpdateTableInput& in);
 // Everything but streams and index updates.
 void apply_settings(const model::UpdateTableInput& in, TableRecord& record);
 IndexRecord make_index(const TableRecord& table, const model::CreateGlobalSecondaryIndexAction& in,

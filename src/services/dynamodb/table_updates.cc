@@ -12,8 +12,6 @@ namespace {
 constexpr std::string_view kInvalid = "One or more parameter values were invalid: ";
 
 void update_index(const model::UpdateGlobalSecondaryIndexAction& in, TableRecord& record) {
-  refuse(in.on_demand_throughput, "OnDemandThroughput", "is not implemented");
-  refuse(in.warm_throughput, "WarmThroughput", "is not implemented");
   const auto found = std::ranges::find(record.indexes, in.index_name.value(), &IndexRecord::name);
   if (found == record.indexes.end() || !found->global) throw aws::ApiError(kResourceNotFound, "Requested resource not found");
   const auto& throughput = in.provisioned_throughput;

@@ -87,3 +87,25 @@ def test_a_table_comes_back_as_it_was(client, table):
         assert dynamodb.describe_table(TableName=target)["Table"]["RestoreSummary"]["SourceTableArn"].endswith(table)
     finally:
         dynamodb.delete_table(TableName=target)
+
+
+def test_indexes_of_a_restored_table_are_those_of_the_backup(client, table):
+    dynamodb = client("dynamodb")
+    arn = dynamodb.create_backup(TableName=table, BackupName="indexes")["BackupDetails"]["BackupArn"]
+    until(lambda: dynamodb.describe_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]["BackupStatus"] == "AVAILABLE")
+    index = {"IndexName": "byKind", "Projection": {"ProjectionType": "ALL"},
+             "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}]}
+    capacity = {"ReadCapacityUnits": 3, "WriteCapacityUnits": 4}
+    target = f"restored-{uuid.uuid4().hex[:8]}"
+    for changed in ({"Projection": {"ProjectionType": "KEYS_ONLY"}}, {"KeySchema": index["KeySchema"][:1]}, {"IndexName": "other"},
+                    {"ProvisionedThroughput": capacity}):  # the table is on demand
+        code = error_of(dynamodb.restore_table_from_backup, TargetTableName=target, BackupArn=arn, GlobalSecondaryIndexOverride=[dict(index, **changed)])
+        assert code == "ValidationException", changed
+    provisioned = dict(TargetTableName=target, BackupArn=arn, BillingModeOverride="PROVISIONED", ProvisionedThroughputOverride=capacity)
+    assert error_of(dynamodb.restore_table_from_backup, **provisioned) == "ValidationException"  # the index has no capacity
+    dynamodb.restore_table_from_backup(**provisioned, GlobalSecondaryIndexOverride=[dict(index, ProvisionedThroughput=capacity)])
+    until(lambda: dynamodb.describe_table(TableName=target)["Table"]["TableStatus"] == "ACTIVE")
+    restored = dynamodb.describe_table(TableName=target)["Table"]["GlobalSecondaryIndexes"][0]
+    assert {name: restored["ProvisionedThroughput"][name] for name in capacity} == capacity
+    dynamodb.delete_table(TableName=target)
+    dynamodb.delete_backup(BackupArn=arn)
