@@ -159,7 +159,7 @@ awaitable<model::CompleteMultipartUploadOutput> Service::complete_upload(aws::Ca
       const model::CompletedPart& claim = wanted[next++];
       before = number;
       const auto claimed = claimed_checksum(claim);
-      const bool other_bytes = checksum && claimed && (claimed->algorithm != part.checksum.algorithm || claimed->value != part.checksum.value);
+      const bool other_bytes = claimed && (claimed->algorithm != part.checksum.algorithm || claimed->value != part.checksum.value);
       if (bare(claim.e_tag.value_or("")) != part.etag || other_bytes) { next = 0; break; }
       if (next < wanted.size() && part.piece.size_bytes < kPartBytesMin) {
         throw aws::ApiError(kEntityTooSmall, "Your proposed upload is smaller than the minimum allowed size",
