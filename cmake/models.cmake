@@ -14,7 +14,8 @@ endif()
 set(PARVIS_BOTOCORE_DIR ${PARVIS_BOTOCORE_DIR} CACHE INTERNAL "")
 find_program(PARVIS_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED)
 
-# With FILE and FOLDER: from another list, and included as before with build/generated/<FOLDER> on the path (tests).
+# With FILE and FOLDER: from another list, which needs no manifest, and included as before with build/generated/<FOLDER> on the
+# path (tests).
 function(parvis_models service)
   cmake_parse_arguments(A "" "FILE;FOLDER" "" ${ARGN})
   if(TARGET parvis_models_${service})
@@ -50,12 +51,12 @@ function(parvis_models service)
     list(APPEND outputs ${folder}/${model}.h ${folder}/${model}.cc)
     list(APPEND sources ${folder}/${model}.cc)
   endforeach()
-  # What happens to each member of an input stands beside the list; a service that has said it must say it of every member.
+  # What happens to each member of an input stands beside the list, and it must speak of every member.
   get_filename_component(list_folder ${list_file} DIRECTORY)
   file(GLOB manifest CONFIGURE_DEPENDS ${list_folder}/manifest.json)
-  set(strict)
-  if(manifest)
-    set(strict --strict)
+  set(strict --strict)
+  if(A_FILE)
+    set(strict)
   endif()
   add_custom_command(OUTPUT ${outputs}
     COMMAND ${PARVIS_PYTHON} ${CMAKE_SOURCE_DIR}/tools/modelgen/modelgen.py --botocore ${PARVIS_BOTOCORE_DIR}

@@ -213,11 +213,13 @@ aws::PipelineOptions Platform::Impl::pipeline_options() {
   }
   pipeline.observe = [this](const aws::CallRecord& call) {
     if (!events.active()) return;
+    // A template's properties have rules of their own, which name the template's line.
+    const std::vector<std::string> warnings = call.call.origin == "template" ? std::vector<std::string>() : call.warnings;
     events.publish("call", {{"service", call.service}, {"operation", call.operation}, {"account", call.call.scope.account},
                             {"region", call.call.scope.region}, {"status", call.status}, {"error", call.error_code.empty() ? "" : call.error_code + ": " + call.error_message},
                             {"durationMs", milliseconds(call.duration_us)}, {"requestId", call.call.request_id},
                             {"traceId", call.call.trace.trace_id}, {"bytesIn", call.bytes_in}, {"bytesOut", call.bytes_out},
-                            {"ignored", boost::json::value_from(call.ignored)}, {"warnings", boost::json::value_from(call.warnings)}});
+                            {"ignored", boost::json::value_from(call.ignored)}, {"warnings", boost::json::value_from(warnings)}});
   };
   return pipeline;
 }
