@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "aws/body_digest.h"
 #include "aws/json_codec.h"
 #include "aws/manifest.h"
 #include "aws/protocol.h"
@@ -181,6 +182,7 @@ awaitable<http::Response> Pipeline::answer(http::Request& request, const Route& 
   }
   if (!route.entry) refuse_route(route, request);
   const OperationModel& op = *route.entry->model;
+  if (route.protocol == Protocol::kRestXml) check_body_digest(op, request);
   DecodedInput decoded = decode_request(op, request, route);
   record.ignored = std::move(decoded.ignored);
   std::shared_ptr<void> output = co_await run(*route.entry, record, std::move(decoded.input));

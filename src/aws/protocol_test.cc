@@ -98,6 +98,29 @@ TEST(DecodeXml, FlattenedListsAndUnknownElements) {
   EXPECT_THAT(ignored, ElementsAre("Delete.Odd"));
 }
 
+TEST(DecodeRest, NamesPartsThatNoMemberBinds) {
+  std::vector<std::string> ignored;
+  http::Request request;
+  request.target = "/2015-03-31/functions/travel/invocations?Qualifier=live&Turbo=1&Turbo=2&X-Amz-Signature=s&x-id=Invoke";
+  for (const char* name : {"X-Amz-Invocation-Type", "x-amz-date", "X-Amzn-Trace-Id", "X-Amz-Turbo", "Accept"}) request.headers.add(name, "Event");
+  decode<model::lambda::Invoke>("{}", {}, &ignored, request);
+  EXPECT_THAT(ignored, ElementsAre("?Turbo", "x-amz-turbo:"));
+}
+
+TEST(DecodeRest, KnowsPartsOfTheUriAndPrefixes) {
+  std::vector<std::string> ignored;
+  http::Request request;
+  request.target = "/bucket?list-type=2&prefix=a&x-amz-acl=private";
+  decode<model::s3::ListObjectsV2>("", {}, &ignored, request);
+  EXPECT_THAT(ignored, ElementsAre("?x-amz-acl"));
+  ignored.clear();
+  request = {};
+  request.headers.add("x-amz-meta-a", "1");
+  request.headers.add("x-amz-checksum-crc32", "AAAAAA==");
+  decode<model::s3::PutObject>("", {}, &ignored, request);
+  EXPECT_THAT(ignored, ElementsAre());
+}
+
 TEST(DecodeXml, RefusesEntitiesAndDepth) {
   EXPECT_FALSE(parse_xml("<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>").has_value());
   std::string deep;

@@ -8,6 +8,7 @@
 #include "aws/member_text.h"
 #include "aws/protocol.h"
 #include "aws/service_style.h"
+#include "aws/unbound_parts.h"
 #include "aws/xml.h"
 
 namespace parvis::aws::detail {
@@ -66,19 +67,12 @@ void decode_prefixed_headers(const Member& m, const http::Headers& headers, void
   }
 }
 
-// Whether the URI pattern itself has the parameter ("/restapis?mode=import").
-bool in_uri(std::string_view uri, std::string_view name) {
-  const std::size_t mark = uri.find('?');
-  if (mark == uri.npos) return false;
-  return std::ranges::any_of(http::parse_query(uri.substr(mark + 1)), [&](const auto& p) { return p.first == name; });
-}
-
 void decode_query_member(const Member& m, const OperationModel& op, const QueryParameters& query, void* owner) {
   if (m.shape->kind == Kind::kMap) {  // everything that no other member binds
     void* map = nullptr;
     std::map<std::string, void*> started;
     for (const auto& [name, value] : query) {
-      const bool bound = in_uri(op.uri, name) || std::ranges::any_of(op.input->members, [&](const Member& other) {
+      const bool bound = is_in_uri(op.uri, name) || std::ranges::any_of(op.input->members, [&](const Member& other) {
         return &other != &m && other.location == Location::kQuery && other.wire == name;
       });
       if (bound) continue;
@@ -232,6 +226,7 @@ void decode_rest(const OperationModel& op, http::Request& request, const Route& 
       case Location::kStatusCode: break;
     }
   }
+  note_unbound_parts(op, request.headers, query, ignored);
   if (payload) decode_payload(*payload, xml, request, input, ignored);
   else if (body_members) decode_document(*op.input, xml, request.body, input, ignored);
 }
