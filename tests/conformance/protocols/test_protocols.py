@@ -7,6 +7,7 @@ Run: PARVIS_PROBE=build/<preset>/src/aws/parvis_protocol_probe pytest tests/conf
 import base64
 import datetime
 import glob
+import hashlib
 import json
 import os
 import subprocess
@@ -165,6 +166,8 @@ def test_round_trip(probe, model, name, full):
         body = urllib.parse.urlencode(body, doseq=True)
     body = body.encode() if isinstance(body, str) else body
     headers = {k: str(v) for k, v in request["headers"].items()}
+    if "Content-MD5" in headers and not operation.has_streaming_input:  # of a document it must be the right one
+        headers["Content-MD5"] = wanted_in[1]["ContentMD5"] = base64.b64encode(hashlib.md5(body).digest()).decode()
     signing = service.signing_name
     headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential=123456789012/20261123/us-east-1/{signing}/aws4_request, Signature=0"
     query = request.get("query_string") or {}
