@@ -15,16 +15,14 @@
 #include "platform/authenticator.h"
 #include "platform/edge.h"
 #include "platform/function_bridge.h"
+#include "platform/resource_types.h"
 #include "services/apigateway/api_catalog.h"
-#include "services/apigateway/resources.h"
 #include "services/apigateway/site.h"
-#include "services/dynamodb/resources.h"
 #include "services/dynamodb/operations.h"
 #include "services/iam/operations.h"
 #include "services/cloudformation/operations.h"
 #include "services/lambda/engine_runner.h"
 #include "services/lambda/operations.h"
-#include "services/lambda/resources.h"
 #include "services/logs/operations.h"
 #include "services/s3/cors.h"
 #include "services/s3/operations.h"
@@ -166,11 +164,7 @@ Platform::Impl::Impl(Options given)
   pipeline = std::make_unique<aws::Pipeline>(registry, clock, entropy, pipeline_options());
   bridge.bind(functions);
   tables.set_throughput_enforced(options.limit_throughput);
-  dynamodb::register_resource_types(types, *pipeline);
-  lambda::add_resource_types(types, *pipeline);
-  iam::add_resource_types(types, *pipeline);
-  s3::add_resource_types(types, *pipeline);
-  apigateway::add_resource_types(types, apis);
+  add_resource_types(types, *pipeline, apis);
   edge = std::make_unique<Edge>(RequestGuard(options.allowed_hosts), events, edge_routes());
 }
 
