@@ -15,6 +15,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "functions/sandbox/clone.h"
+
 namespace parvis::functions {
 namespace {
 
@@ -26,32 +28,54 @@ struct ChildPlan {  // all that the child needs, made before vfork: it may only 
   int null_fd, output_fd, channel_fd;
   rlimit open_files;
   pid_t parent;
+  const sandbox::Sandbox* sandbox;  // may be null
+  int go_fd;                        // with a sandbox: one byte comes when the parent has admitted the child
 };
 
-// Runs in the child, on the parent's memory, until exec. Returns the number of the step that failed.
-int run_child(const ChildPlan& plan) {
+struct ChildFailure {
+  int step = 0;  // 0: none
+  int cause = 0;
+  sandbox::Failure in_sandbox;
+};
+enum { kParentGone = 1, kFolder, kDescriptors, kExec, kSandbox, kConfine, kClone };
+
+// Waits until the parent has mapped its ids and put it into its group, then builds its own view of the machine.
+ChildFailure enter_sandbox(const ChildPlan& plan) {
+  char go = 0;
+  if (read(plan.go_fd, &go, 1) != 1) return {kParentGone, ESRCH, {}};
+  const sandbox::Failure failed = plan.sandbox->enter();
+  return failed.step < 0 ? ChildFailure{} : ChildFailure{kSandbox, failed.cause, failed};
+}
+
+// Runs in the child, on the parent's memory, until exec. Returns what failed.
+ChildFailure run_child(const ChildPlan& plan) {
   // Straight to the kernel: the C library's table (and a sanitizer's) is shared with the parent. All zero is SIG_DFL.
   const unsigned long long defaults[8] = {};
   for (int signal = 1; signal < 65; ++signal) syscall(SYS_rt_sigaction, signal, defaults, nullptr, 8);
   setsid();
+  if (plan.sandbox) {
+    if (const ChildFailure failed = enter_sandbox(plan); failed.step != 0) return failed;
+  }
+  // After the change of ids, which would forget it. In a process namespace of its own nobody is the child's parent.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != plan.parent) return 1;
+  if (!plan.sandbox && getppid() != plan.parent) return {kParentGone, ESRCH, {}};
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   setrlimit(RLIMIT_NOFILE, &plan.open_files);
   umask(022);
-  if (chdir(plan.directory) != 0) return 2;
-  if (dup2(plan.null_fd, 0) < 0 || dup2(plan.output_fd, 1) < 0 || dup2(plan.output_fd, 2) < 0) return 3;
-  if (plan.channel_fd >= 0 && dup2(plan.channel_fd, 3) < 0) return 3;
-  if (syscall(SYS_close_range, plan.channel_fd >= 0 ? 4u : 3u, ~0u, 0u) != 0) {
+  if (chdir(plan.directory) != 0) return {kFolder, errno, {}};
+  if (dup2(plan.null_fd, 0) < 0 || dup2(plan.output_fd, 1) < 0 || dup2(plan.output_fd, 2) < 0) return {kDescriptors, errno, {}};
+  if (plan.channel_fd >= 0 && dup2(plan.channel_fd, 3) < 0) return {kDescriptors, errno, {}};
+  if (plan.sandbox && !plan.sandbox->confine()) return {kConfine, errno, {}};
+  if (syscall(SYS_close_range, plan.channel_fd >= 0 ? 4u : 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
     for (int fd = plan.channel_fd >= 0 ? 4 : 3; fd < 4096; ++fd) close(fd);
   }
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   execve(plan.program, plan.arguments, plan.environment);
-  return 4;
+  return {kExec, errno, {}};
 }
 
 // vfork: the child of a large process starts in half a millisecond, because no page table is copied. Signals are
@@ -65,8 +89,9 @@ __attribute__((noinline)) pid_t start_child(const ChildPlan& plan, volatile int&
   const pid_t pid = vfork();
 #pragma clang diagnostic pop
   if (pid == 0) {
-    failed_step = run_child(plan);
-    cause = errno;
+    const ChildFailure failed = run_child(plan);
+    failed_step = failed.step;
+    cause = failed.cause;
     _exit(127);
   }
   const int saved = errno;
@@ -75,29 +100,47 @@ __attribute__((noinline)) pid_t start_child(const ChildPlan& plan, volatile int&
   return pid;
 }
 
+// As vfork, but the parent runs on to admit the child, and waits for its exec at the end of a pipe.
+pid_t start_in_sandbox(ChildPlan plan, sandbox::Sandbox& box, ChildFailure& failed, std::string& refused) {
+  int go[2], ran[2];
+  if (pipe2(go, O_CLOEXEC) != 0) return -1;
+  const Fd go_read(go[0]), go_write(go[1]);
+  if (pipe2(ran, O_CLOEXEC) != 0) return -1;
+  const Fd ran_read(ran[0]);
+  Fd ran_write(ran[1]);
+  plan.go_fd = go_read.get();
+  const int unused_fd = go_write.get();
+  const sandbox::ChildStack stack;
+  auto work = [&]() noexcept {
+    close(unused_fd);  // so that it learns of the parent's end
+    failed = run_child(plan);
+  };
+  const pid_t pid = sandbox::clone_sharing_memory(stack, box.flags(), work);
+  if (pid < 0) return pid;
+  ran_write.reset();
+  if (auto admitted = box.admit(pid); !admitted) {
+    refused = admitted.error();
+    kill(pid, SIGKILL);
+  } else if (write(go_write.get(), "g", 1) != 1) {
+    kill(pid, SIGKILL);
+  }
+  char nothing;
+  while (read(ran_read.get(), &nothing, 1) < 0 && errno == EINTR) {}
+  return pid;
+}
+
 // Numbers 0 to 3 are the child's own; a descriptor that stands there would be overwritten before it is copied.
 Fd lifted(int fd) { return Fd(fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 10)); }
 
-std::string failure(const ProcessSpec& spec, int step, int cause) {
-  const std::string why = std::strerror(cause);
-  if (step == 2) return "cannot enter the folder " + spec.directory + ": " + why;
+std::string failure(const ProcessSpec& spec, const ChildFailure& failed) {
+  const std::string why = std::strerror(failed.cause);
+  if (failed.step == kFolder) return "cannot enter the folder " + spec.directory + ": " + why;
+  if (failed.step == kSandbox) return "the sandbox cannot be built: " + spec.sandbox->describe(failed.in_sandbox);
+  if (failed.step == kConfine) return "Landlock or seccomp refuses the worker: " + why;
   return "cannot start " + spec.arguments[0] + ": " + why;
 }
 
 }  // namespace
-
-Fd& Fd::operator=(Fd&& other) noexcept {
-  if (this != &other) {
-    reset();
-    fd_ = other.release();
-  }
-  return *this;
-}
-
-void Fd::reset() {
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
-}
 
 std::expected<Process, std::string> spawn(const ProcessSpec& spec) {
   std::vector<std::string> pairs;
@@ -111,19 +154,27 @@ std::expected<Process, std::string> spawn(const ProcessSpec& spec) {
   const Fd null_low(open("/dev/null", O_RDONLY | O_CLOEXEC));
   const Fd null_fd = lifted(null_low.get());
   const Fd output = lifted(spec.output_fd), channel = lifted(spec.channel_fd);
-  if (null_fd.get() < 0 || output.get() < 0) return std::unexpected(failure(spec, 3, errno));
+  if (null_fd.get() < 0 || output.get() < 0) return std::unexpected(failure(spec, {kDescriptors, errno, {}}));
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_max = std::min<rlim_t>(files.rlim_max, spec.open_files_max);
   files.rlim_cur = files.rlim_max;
   const ChildPlan plan{spec.arguments[0].c_str(), arguments.data(), environment.data(), spec.directory.c_str(),
-                       null_fd.get(), output.get(), channel.get(), files, getpid()};
-  volatile int failed_step = 0, cause = 0;
-  const pid_t pid = start_child(plan, failed_step, cause);
-  if (pid < 0) return std::unexpected(failure(spec, 0, errno));
-  if (failed_step != 0) {
+                       null_fd.get(), output.get(), channel.get(), files, getpid(), spec.sandbox.get(), -1};
+  ChildFailure failed;
+  std::string refused;
+  pid_t pid;
+  if (spec.sandbox) {
+    pid = start_in_sandbox(plan, *spec.sandbox, failed, refused);
+  } else {
+    volatile int failed_step = 0, cause = 0;
+    pid = start_child(plan, failed_step, cause);
+    failed = {failed_step, cause, {}};
+  }
+  if (pid < 0) return std::unexpected(failure(spec, {kClone, errno, {}}));
+  if (failed.step != 0 || !refused.empty()) {
     waitpid(pid, nullptr, 0);
-    return std::unexpected(failure(spec, failed_step, cause));
+    return std::unexpected(refused.empty() ? failure(spec, failed) : refused);
   }
   Process process{pid, Fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)))};
   if (process.pidfd.get() < 0) {

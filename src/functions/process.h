@@ -10,30 +10,16 @@
 #include <cstdint>
 #include <expected>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "core/fd.h"
+#include "functions/sandbox/sandbox.h"
+
 namespace parvis::functions {
 
-// A file descriptor that closes itself.
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(other.release()) {}
-  Fd& operator=(Fd&& other) noexcept;
-  ~Fd() { reset(); }
-  int get() const { return fd_; }
-  int release() {
-    const int fd = fd_;
-    fd_ = -1;
-    return fd;
-  }
-  void reset();
-
- private:
-  int fd_ = -1;
-};
+using parvis::Fd;
 
 struct ProcessSpec {
   std::vector<std::string> arguments;  // [0] is the program, an absolute path
@@ -42,6 +28,7 @@ struct ProcessSpec {
   int output_fd = -1;   // becomes 1 and 2
   int channel_fd = -1;  // becomes 3, when given
   unsigned open_files_max = 1024;  // Lambda's quota of file descriptors
+  std::shared_ptr<sandbox::Sandbox> sandbox = {};  // the cell it starts in; `arguments` and `directory` are paths inside
 };
 
 struct Process {

@@ -1,0 +1,35 @@
+// functions/sandbox/policy.h: what a worker may see and use, in plain values. Knows nothing of functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace parvis::sandbox {
+
+// A file or folder of the host as the worker sees it. Read-only unless said.
+struct View {
+  std::string source, target;
+  bool writable = false;
+};
+
+enum class Network {
+  kHost,      // the host's interfaces: outbound calls work, and so do calls to what listens on the host
+  kLoopback,  // an own, otherwise empty loopback interface: nothing is reachable but what listens inside
+};
+
+struct Policy {
+  std::vector<View> views = {};           // there from the start; the system's programs and libraries need not be named
+  std::vector<std::string> shelves = {};  // folders whose entries can be shown later (Sandbox::show) and are out of reach until then
+  Network network = Network::kHost;
+  std::uint64_t tmp_bytes_max = 512u << 20;  // of /tmp, which is private and empty
+  unsigned processes_max = 1024;             // processes and threads. Source: Lambda quotas
+};
+
+// Limits that can change while the worker lives: a pre-booted one learns its function late.
+struct Limits {
+  std::uint64_t memory_bytes_max = 0;  // 0: none
+  unsigned cpu_weight = 100;           // share of a busy processor, relative to the other workers'
+};
+
+}  // namespace parvis::sandbox

@@ -1,0 +1,226 @@
+#include "functions/sandbox/sandbox.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <set>
+
+#include "functions/sandbox/clone.h"
+#include "functions/sandbox/landlock.h"
+#include "functions/sandbox/seccomp.h"
+
+namespace parvis::sandbox {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr unsigned kInnerId = 993;            // the user id inside, as in Lambda's environment
+constexpr unsigned kOuterIdsFrom = 0x70000000;  // as root: ids that no distribution gives out
+constexpr unsigned long kNoSuid = 2, kNoDev = 4;
+constexpr const char* kShelves = "/.shelves";
+
+// Steps that stand for what is not a mount; their numbers go behind the list's.
+enum Late { kIds = 10'000, kCapabilities };
+
+// What programs need of the host, read-only. The host's files under /etc that name its users or secrets are not among them.
+constexpr const char* kSystemFolders[] = {"/usr", "/bin", "/lib", "/lib64", "/sbin"};
+constexpr const char* kSystemFiles[] = {"/etc/ld.so.cache", "/etc/ssl", "/etc/ca-certificates", "/etc/localtime", "/etc/nsswitch.conf", "/etc/hosts", "/etc/resolv.conf",
+                                        "/etc/host.conf", "/etc/gai.conf", "/etc/protocols", "/etc/services", "/etc/mime.types", "/etc/alternatives", "/etc/pki",
+                                        "/etc/python3.11"};
+constexpr const char* kDevices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
+
+void place(Steps& steps, std::set<std::string>& made, const std::string& root, const std::string& target, bool folder) {
+  for (std::size_t at = target.find('/', 1); at != target.npos; at = target.find('/', at + 1)) {
+    if (made.insert(target.substr(0, at)).second) steps.directory(root + target.substr(0, at));
+  }
+  if (!made.insert(target).second) return;
+  if (folder) steps.directory(root + target);
+  else steps.empty_file(root + target);
+}
+
+void show_view(Steps& steps, std::set<std::string>& made, const std::string& root, const std::string& source, const std::string& target, bool writable) {
+  place(steps, made, root, target, fs::is_directory(source));
+  steps.bind(source, root + target);
+  steps.attributes(root + target, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (writable ? 0 : MOUNT_ATTR_RDONLY));
+}
+
+// No program that is executed later can get any.
+void shut_capabilities() noexcept {
+  for (int capability = 0; capability <= 63; ++capability) {
+    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno == EINVAL) break;  // beyond the kernel's last
+  }
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
+bool drop_capabilities() noexcept {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  const __user_cap_data_struct none[2] = {};
+  return syscall(SYS_capset, &header, none) == 0;
+}
+
+std::vector<View> files_without_namespaces(const Policy& policy) {
+  std::vector<View> allowed = policy.views;
+  for (const char* path : kSystemFolders) allowed.push_back({path, path});
+  for (const char* path : kSystemFiles) allowed.push_back({path, path});
+  for (const char* path : kDevices) allowed.push_back({path, path, true});
+  allowed.push_back({"/proc/self", "/proc/self"});
+  std::erase_if(allowed, [](const View& view) { return access(view.source.c_str(), F_OK) != 0; });
+  return allowed;
+}
+
+}  // namespace
+
+std::expected<std::shared_ptr<Sandbox>, std::string> Sandbox::make(const Policy& policy, const Facilities& facilities, const std::string& root_dir, unsigned number) {
+  std::shared_ptr<Sandbox> box(new Sandbox);
+  std::vector<View> allowed;
+  if (facilities.namespaces) {
+    box->flags_ = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+    if (policy.network == Network::kLoopback && facilities.own_network) box->flags_ |= CLONE_NEWNET;
+    box->own_ids_ = geteuid() == 0;
+    box->outer_id_ = box->own_ids_ ? kOuterIdsFrom + number % 0x00ffffff : geteuid();
+    box->plan_root(policy, facilities, root_dir);
+  } else if (facilities.landlock_files) {
+    allowed = files_without_namespaces(policy);
+  }
+  auto rules = landlock_rules(allowed.empty() ? nullptr : &allowed);
+  if (!rules) return std::unexpected(rules.error());
+  box->landlock_ = std::move(*rules);
+  if (facilities.seccomp) {
+    static const auto filter = seccomp_program();
+    if (!filter) return std::unexpected(filter.error());
+    box->filter_ = &*filter;
+  }
+  auto group = Cgroup::make(facilities.cgroups, "parvis-" + std::to_string(getpid()) + "-" + std::to_string(number), policy.processes_max);
+  if (!group) return std::unexpected(group.error());
+  box->group_ = std::move(*group);
+  return box;
+}
+
+Sandbox::~Sandbox() = default;
+
+void Sandbox::plan_root(const Policy& policy, const Facilities& facilities, const std::string& root) {
+  std::set<std::string> made;
+  steps_.mount("none", "/", "", MS_REC | MS_PRIVATE);
+  steps_.mount("root", root, "tmpfs", kNoSuid | kNoDev, "mode=755,size=1m,nr_inodes=4096");
+  for (const char* path : kSystemFolders) {
+    std::error_code error;
+    if (fs::is_symlink(path, error)) steps_.link(fs::read_symlink(path, error).string(), root + path);
+    else if (fs::exists(path, error)) show_view(steps_, made, root, path, path, false);
+  }
+  for (const char* path : kSystemFiles) {
+    if (access(path, F_OK) == 0) show_view(steps_, made, root, path, path, false);
+  }
+  for (const char* path : kDevices) {
+    place(steps_, made, root, path, false);
+    steps_.bind(path, root + path);
+  }
+  steps_.link("/proc/self/fd", root + "/dev/fd");
+  steps_.file(root + "/etc/passwd", "root:x:0:0:root:/:/usr/sbin/nologin\nsbx_user:x:993:993:function:/tmp:/usr/sbin/nologin\n");
+  steps_.file(root + "/etc/group", "root:x:0:\nsbx_user:x:993:\n");
+  for (const char* path : {"/tmp", "/proc", "/opt"}) place(steps_, made, root, path, true);
+  place(steps_, made, root, "/var/task", true);
+  for (const View& view : policy.views) show_view(steps_, made, root, view.source, view.target, view.writable);
+  plan_shelves(policy, root);
+  steps_.mount("tmp", root + "/tmp", "tmpfs", kNoSuid | kNoDev, "mode=1777,size=" + std::to_string(policy.tmp_bytes_max));
+  if (facilities.proc) steps_.mount("proc", root + "/proc", "proc", kNoSuid | kNoDev | MS_NOEXEC);
+  steps_.host_name("parvis");
+  if (flags_ & CLONE_NEWNET) steps_.loopback_up();
+  steps_.enter_root(root);
+  steps_.mount("", "/", "", MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV);
+}
+
+// The shelves stand below a mount that hides them, which only somebody with this namespace's capabilities can take away.
+void Sandbox::plan_shelves(const Policy& policy, const std::string& root) {
+  if (policy.shelves.empty()) return;
+  shelves_ = policy.shelves;
+  const std::string base = root + kShelves;
+  steps_.directory(base, 0700);
+  steps_.mount("shelves", base, "tmpfs", kNoSuid | kNoDev, "mode=700,size=64k");
+  for (std::size_t i = 0; i < shelves_.size(); ++i) {
+    const std::string place = base + "/" + std::to_string(i);
+    steps_.directory(place);
+    steps_.bind(shelves_[i], place);
+  }
+  steps_.mount("cover", base, "tmpfs", kNoSuid | kNoDev | MS_RDONLY, "mode=000,size=4k");
+}
+
+std::expected<void, std::string> Sandbox::admit(pid_t pid) {
+  if (group_ && !group_->admit(pid)) return std::unexpected(std::string("the worker cannot enter its control group: ") + std::strerror(errno));
+  if (flags_ == 0) return {};
+  const std::string base = "/proc/" + std::to_string(pid);
+  // Root prepares the cell as the host's root, because the views' folders are its own; nobody inside can become it again.
+  const std::string map = std::to_string(kInnerId) + " " + std::to_string(outer_id_) + " 1" + (own_ids_ ? "\n0 0 1" : "");
+  const auto put = [&](const char* name, const std::string& text) {
+    const Fd file(open((base + name).c_str(), O_WRONLY | O_CLOEXEC));
+    return file.get() >= 0 && write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  };
+  if (!own_ids_ && !put("/setgroups", "deny")) return std::unexpected(std::string("setgroups of the worker: ") + std::strerror(errno));
+  const std::string groups = own_ids_ ? map : std::to_string(kInnerId) + " " + std::to_string(getegid()) + " 1";
+  if (!put("/uid_map", map) || !put("/gid_map", groups)) return std::unexpected(std::string("the worker's user id cannot be mapped: ") + std::strerror(errno));
+  return {};
+}
+
+Failure Sandbox::enter() const noexcept {
+  if (flags_ == 0) return {};
+  if (Failure failed = steps_.run(); failed.step >= 0) return failed;
+  shut_capabilities();
+  if (own_ids_ && syscall(SYS_setgroups, 0, nullptr) != 0) return {kIds, errno};
+  if (syscall(SYS_setresgid, kInnerId, kInnerId, kInnerId) != 0 || syscall(SYS_setresuid, kInnerId, kInnerId, kInnerId) != 0) return {kIds, errno};
+  if (!drop_capabilities()) return {kCapabilities, errno};
+  // The change of ids marked the memory, which is the parent's until exec, as not to be looked at.
+  prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  return {};
+}
+
+bool Sandbox::confine() const noexcept {
+  if (landlock_.get() >= 0 && !landlock_restrict(landlock_.get())) return false;
+  return !filter_ || seccomp_install(*filter_);
+}
+
+std::string Sandbox::describe(const Failure& failure) const {
+  if (failure.step == kIds) return std::string("take the worker's user id: ") + std::strerror(failure.cause);
+  if (failure.step == kCapabilities) return std::string("drop capabilities: ") + std::strerror(failure.cause);
+  return steps_.describe(failure);
+}
+
+std::expected<void, std::string> Sandbox::show(int pidfd, const std::vector<View>& views) const {
+  if (!isolated()) return std::unexpected("nothing can be shown to a worker without a mount namespace");
+  Steps steps;
+  std::set<std::string> made;
+  steps.unmount(kShelves);  // the cover
+  for (const View& view : views) {
+    std::string inside;
+    for (std::size_t i = 0; i < shelves_.size() && inside.empty(); ++i) {
+      if (view.source.starts_with(shelves_[i] + "/")) inside = kShelves + ("/" + std::to_string(i)) + view.source.substr(shelves_[i].size());
+    }
+    if (inside.empty()) return std::unexpected(view.source + " stands on none of the worker's shelves");
+    steps.bind(inside, view.target);
+    steps.attributes(view.target, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (view.writable ? 0 : MOUNT_ATTR_RDONLY));
+  }
+  steps.unmount(kShelves);
+  Failure failed;
+  const ChildStack stack;
+  auto work = [&]() noexcept {
+    if (setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) != 0) failed = {kIds, errno};
+    else failed = steps.run();
+  };
+  const pid_t pid = clone_sharing_memory(stack, 0, work);
+  if (pid < 0) return std::unexpected(std::string("clone: ") + std::strerror(errno));
+  while (waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {}
+  if (failed.step == kIds) return std::unexpected(std::string("the worker's namespaces cannot be entered: ") + std::strerror(failed.cause));
+  if (failed.step >= 0) return std::unexpected(steps.describe(failed));
+  return {};
+}
+
+}  // namespace parvis::sandbox
