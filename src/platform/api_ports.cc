@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "platform/edge.h"
+#include "platform/port_holder.h"
 
 namespace parvis::platform {
 namespace {
@@ -48,7 +49,7 @@ void ApiPorts::open(std::size_t place) {
     std::lock_guard lock(mutex_);
     places_[place].server = std::move(opened);
   } catch (const std::system_error& error) {
-    throw StartError(fmt::format("{}; --api-port chooses another port for the template's APIs", error.what()));
+    throw StartError(busy_port(error, server.port, "--api-port chooses another port for the template's APIs"));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "platform/bundler.h"
+#include "platform/env_file.h"
 #include "templates/sam/transform.h"
 
 namespace parvis::platform {
@@ -60,6 +61,12 @@ bool DevSession::deploy() {
 bool DevSession::deploy_now() {
   auto document = templates::parse_document(read_file(project_.template_file), project_.template_file.string());
   if (!document) return publish(document.error()), false;
+  if (!dev_.env_file.empty()) {
+    const auto file = read_env_file(dev_.env_file);
+    inputs_.insert(dev_.env_file);
+    if (!file) return publish(file.error()), false;
+    for (auto& warning : apply_env_file(*file, *document)) publish_warning(std::move(warning));
+  }
   BundledTemplate bundled = bundle_template(std::move(*document), {.esbuild = options_.tools_dir / "node_modules/@esbuild/linux-x64/bin/esbuild",
                                                                     .out_dir = options_.data_dir / "bundles"});
   inputs_.insert(bundled.inputs.begin(), bundled.inputs.end());

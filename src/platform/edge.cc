@@ -77,11 +77,11 @@ awaitable<http::Response> Edge::handle(http::Request request) {
   co_return co_await routes_.aws_api(std::move(request));
 }
 
-std::optional<std::string> Edge::refuse_own(http::Request& request) const {
+std::optional<std::string> Edge::refuse_own(http::Request& request, bool root_alone) const {
   if (!routes_.authenticate) return guard_.refuse_api(request);
   try {
-    routes_.authenticate(request);
-    return std::nullopt;
+    if (routes_.authenticate(request) || !root_alone) return std::nullopt;
+    return "this is for the root key alone";
   } catch (const aws::ApiError& error) {
     return fmt::format("{}: {} (sign the request for the service 'parvis')", error.code(), error.message());
   }
@@ -89,11 +89,13 @@ std::optional<std::string> Edge::refuse_own(http::Request& request) const {
 
 awaitable<http::Response> Edge::own(http::Request request) {
   const std::string path(request.path());
-  if (const auto refusal = refuse_own(request)) {
+  const auto admin = routes_.admin.find(request.method + " " + path);
+  if (const auto refusal = refuse_own(request, admin != routes_.admin.end())) {
     // Load balancers ask without credentials: they learn that it runs, and nothing else.
     if (routes_.authenticate && path == "/_parvis/health" && request.method == "GET") co_return json_response(200, {{"status", routes_.health().at("status")}});
     co_return json_response(403, {{"message", *refusal}});
   }
+  if (admin != routes_.admin.end()) co_return co_await admin->second(std::move(request));
   if (path == "/_parvis/health" && request.method == "GET") co_return json_response(200, routes_.health());
   if (path == "/_parvis/metrics" && request.method == "GET") {
     http::Response response;
@@ -102,8 +104,9 @@ awaitable<http::Response> Edge::own(http::Request request) {
     co_return response;
   }
   if (path == "/_parvis/events" && request.method == "GET") co_return event_stream();
-  co_return json_response(404, {{"message", fmt::format("{} {} is not here; there are GET /_parvis/health, /_parvis/metrics and /_parvis/events",
-                                                        request.method, path)}});
+  std::string there = "GET /_parvis/health, GET /_parvis/metrics, GET /_parvis/events";
+  for (const auto& [name, handler] : routes_.admin) there += ", " + name;
+  co_return json_response(404, {{"message", fmt::format("{} {} is not here; there are {}", request.method, path, there)}});
 }
 
 http::Response Edge::event_stream() {

@@ -1,11 +1,12 @@
 // platform/edge.h: the first look at every request of the main port: which door it takes.
 //
-//   /_parvis/health, /_parvis/events, /_parvis/metrics    the platform itself
+//   /_parvis/health, /_parvis/events, /_parvis/metrics, …    the platform itself
 //   {apiId}.execute-api.*  or  /_aws/execute-api/{apiId}/…    a team's API
 //   everything else                          an AWS API call
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,9 +25,11 @@ struct EdgeRoutes {
   // API id, the request with its path below the API (its stage still in front).
   std::function<awaitable<http::Response>(std::string, http::Request)> api;
   std::function<boost::json::object()> health;
-  // Where signatures are checked: throws ApiError for a request to /_parvis/ that nobody known has signed. Not set: the
-  // guard decides from Host and Origin.
-  std::function<void(http::Request&)> authenticate = {};
+  // Where signatures are checked: whether the root key has signed this request to /_parvis/; throws ApiError when nobody known
+  // has. Not set: the guard decides from Host and Origin.
+  std::function<bool(http::Request&)> authenticate = {};
+  // Further paths below /_parvis/, by method and path; for the root key alone.
+  std::map<std::string, std::function<awaitable<http::Response>(http::Request)>, std::less<>> admin = {};
   std::function<std::string()> metrics;  // Prometheus text
   // A request with an Origin, or OPTIONS: the answer of a bucket whose own CORS rules have a say in it; nullopt, with the
   // request untouched, for all else. Not asked for hosts that the guard refuses.
@@ -41,7 +44,7 @@ class Edge {  // thread-safe; `events` outlives it
 
  private:
   awaitable<http::Response> own(http::Request request);
-  std::optional<std::string> refuse_own(http::Request& request) const;
+  std::optional<std::string> refuse_own(http::Request& request, bool root_alone) const;
   http::Response event_stream();
   RequestGuard guard_;
   EventStream& events_;

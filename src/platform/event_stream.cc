@@ -1,5 +1,7 @@
 #include "platform/event_stream.h"
 
+#include <cmath>
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 
@@ -58,7 +60,10 @@ void EventSubscription::close() {
 
 void EventStream::publish(std::string_view type, boost::json::object members) {
   if (!active()) return;
-  boost::json::object event{{"type", type}, {"time", format_iso8601(clock_.wall())}};
+  const Millis now = clock_.wall();
+  boost::json::object event{{"type", type}, {"time", format_iso8601(now)}};
+  if (const auto* took = members.if_contains("durationMs"); took && took->is_number())
+    event["start"] = format_iso8601(now - std::chrono::milliseconds(std::llround(took->to_number<double>())));
   for (auto& [name, value] : members) event[name] = std::move(value);
   const std::string line = boost::json::serialize(event);
   std::lock_guard lock(mutex_);

@@ -46,7 +46,7 @@ class EventStream {  // thread-safe
   explicit EventStream(const Clock& clock) : clock_(clock) {}
   // True when somebody reads: publishers may skip building an event otherwise.
   bool active() const { return readers_ > 0; }
-  // Adds "type" and "time" (ISO 8601, milliseconds) to `members`.
+  // Adds "type" and "time" (ISO 8601, milliseconds) to `members`, and "start" when they have "durationMs".
   void publish(std::string_view type, boost::json::object members);
   // Called on the publishing thread for each event; must be quick. Set once, before the platform starts.
   void set_printer(std::function<void(const boost::json::object&)> printer);

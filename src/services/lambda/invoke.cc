@@ -214,9 +214,14 @@ awaitable<CallResult> Invoker::run_ready(aws::Scope scope, std::shared_ptr<const
     throw error(kTooManyRequests, "Rate Exceeded.", {{"Reason", "ReservedFunctionConcurrentInvocationLimitExceeded"}});
   }
   if (invocation.payload.empty()) invocation.payload = "{}";
-  const std::string request_id = invocation.request_id;
+  const std::string request_id = invocation.request_id, trace_header = invocation.trace_header, arn = invocation.function_arn;
+  const std::size_t bytes_in = invocation.payload.size();
   CallResult call{co_await runner_.invoke(ready->spec, std::move(invocation)), false};
+  const auto tell = [&] {
+    if (options_.on_invoked) options_.on_invoked({scope, *ready->spec, arn, request_id, trace_header, call.result, call.function_error, bytes_in});
+  };
   if (call.result.outcome == functions::Outcome::kThrottled) {
+    tell();
     const bool own = ready->spec->concurrency_max < 1000;
     throw error(kTooManyRequests, "Rate Exceeded.", {{"Reason", own ? "ReservedFunctionConcurrentInvocationLimitExceeded"
                                                                    : "ConcurrentInvocationLimitExceeded"}});
@@ -228,6 +233,7 @@ awaitable<CallResult> Invoker::run_ready(aws::Scope scope, std::shared_ptr<const
     call.result.payload = R"({"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).",)"
                           R"("errorType":"Function.ResponseSizeTooLarge"})";
   }
+  tell();
   if (options_.on_log && !call.result.log.empty()) {
     options_.on_log({std::move(scope), ready->spec->name, ready->log_group, ready->log_stream, request_id, call.result.log});
   }

@@ -42,6 +42,18 @@ struct FunctionLog {
   std::string function_name, log_group, log_stream, request_id, text;
 };
 
+// One call of a function that has ended, for the event stream and the meter. References live for the call alone.
+struct InvocationRecord {
+  const aws::Scope& scope;
+  const functions::FunctionSpec& function;
+  const std::string& arn;      // as invoked
+  const std::string& request_id;
+  const std::string& trace_header;
+  const functions::InvocationResult& result;
+  bool function_error = false;
+  std::size_t bytes_in = 0;
+};
+
 struct InvokeOptions {
   std::string endpoint_url;  // AWS_ENDPOINT_URL of workers; empty: not set
   bool load_on_deploy = false;  // boot one environment as soon as code or configuration changes
@@ -49,6 +61,7 @@ struct InvokeOptions {
   // Credentials of a worker's SDK calls. Not set: the account as key id, as unsigned mode takes it.
   std::function<WorkerCredentials(const aws::Scope&, const std::string& role_arn)> credentials;
   std::function<void(FunctionLog)> on_log;  // may be empty; called once per call that printed something
+  std::function<void(const InvocationRecord&)> on_invoked = {};  // called once per call that reached the engine, throttled ones too
 };
 
 // One synchronous call's answer, as the operation shapes it.

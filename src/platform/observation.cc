@@ -1,0 +1,69 @@
+#include "platform/observation.h"
+
+namespace parvis::platform {
+namespace {
+
+double milliseconds(std::chrono::microseconds time) { return static_cast<double>(time.count()) / 1000.0; }
+
+// The trace id in a header "Root=…;Parent=…"; empty when there is none.
+std::string trace_of(std::string_view header) {
+  const auto trace = aws::TraceContext::parse(header);
+  return trace ? trace->trace_id : std::string{};
+}
+
+}  // namespace
+
+std::string_view outcome_name(functions::Outcome outcome) {
+  using functions::Outcome;
+  switch (outcome) {
+    case Outcome::kOk: return "ok";
+    case Outcome::kFunctionError: return "functionError";
+    case Outcome::kTimedOut: return "timedOut";
+    case Outcome::kCrashed: return "crashed";
+    case Outcome::kThrottled: return "throttled";
+    case Outcome::kInitError: return "initError";
+  }
+  std::abort();
+}
+
+void Observation::call(const aws::CallRecord& call) {
+  if (!events_.active()) return;
+  // A template's properties have rules of their own, which name the template's line.
+  const std::vector<std::string> warnings = call.call.origin == "template" ? std::vector<std::string>() : call.warnings;
+  events_.publish("call", {{"service", call.service}, {"operation", call.operation}, {"account", call.call.scope.account},
+                           {"region", call.call.scope.region}, {"origin", call.call.origin}, {"status", call.status},
+                           {"error", call.error_code.empty() ? "" : call.error_code + ": " + call.error_message},
+                           {"durationMs", milliseconds(std::chrono::microseconds(call.duration_us))}, {"requestId", call.call.request_id},
+                           {"traceId", call.call.trace.trace_id}, {"bytesIn", call.bytes_in}, {"bytesOut", call.bytes_out},
+                           {"ignored", boost::json::value_from(call.ignored)}, {"warnings", boost::json::value_from(warnings)}});
+}
+
+void Observation::request(const apigateway::RequestRecord& request) {
+  if (!events_.active()) return;
+  events_.publish("request", {{"api", request.api_name}, {"apiId", request.api_id}, {"stage", request.stage}, {"method", request.method},
+                              {"path", request.path}, {"route", request.route}, {"status", request.status},
+                              {"durationMs", milliseconds(request.latency)}, {"functionArn", request.function_arn},
+                              {"requestId", request.request_id}, {"traceId", request.trace_id}, {"error", request.error}});
+}
+
+void Observation::invocation(const lambda::InvocationRecord& invocation) {
+  if (!events_.active()) return;
+  const functions::InvocationResult& result = invocation.result;
+  // A cold call's environment began before the call did.
+  const std::chrono::microseconds all = result.duration + result.init;
+  boost::json::object event{{"function", invocation.function.name}, {"functionArn", invocation.arn}, {"account", invocation.scope.account},
+                            {"region", invocation.scope.region}, {"requestId", invocation.request_id},
+                            {"traceId", trace_of(invocation.trace_header)}, {"outcome", outcome_name(result.outcome)},
+                            {"cold", result.cold}, {"durationMs", milliseconds(all)}, {"initMs", milliseconds(result.init)},
+                            {"runMs", milliseconds(result.duration)}, {"memoryMb", invocation.function.memory_mb},
+                            {"memoryPeakBytes", result.memory_peak_bytes}, {"bytesIn", invocation.bytes_in},
+                            {"bytesOut", result.payload.size()}};
+  events_.publish("invocation", std::move(event));
+}
+
+void Observation::log(const functions::LogLine& line) {
+  if (!events_.active()) return;
+  events_.publish("log", {{"source", line.function}, {"requestId", line.request_id}, {"traceId", trace_of(line.trace_header)}, {"line", line.line}});
+}
+
+}  // namespace parvis::platform
