@@ -3,6 +3,7 @@
 
 #include "core/entropy.h"
 #include "core/hash.h"
+#include "core/seal.h"
 #include "core/time_format.h"
 #include "core/utf8.h"
 
@@ -122,6 +123,22 @@ TEST(Utf8, KnowsWellFormedLetters) {
   }
   EXPECT_TRUE(is_utf8(std::string_view("\0", 1)));
   EXPECT_EQ(to_utf8("a\xFF\xC3\xA4"), "a\xEF\xBF\xBD\xC3\xA4");
+}
+
+TEST(Seal, OpensWithItsKeyAndContextAlone) {
+  Entropy entropy;
+  const SealKey key = *SealKey::from_text(SealKey::make_text(entropy)), other = *SealKey::from_text(SealKey::make_text(entropy));
+  for (const std::string& plain : {std::string(), std::string("open sesame"), std::string(100'000, 'x')}) {
+    std::string sealed = key.seal(plain, "a", entropy);
+    EXPECT_EQ(key.open(sealed, "a"), plain);
+    EXPECT_NE(key.seal(plain, "a", entropy), sealed);
+    EXPECT_FALSE(key.open(sealed, "b"));
+    EXPECT_FALSE(other.open(sealed, "a"));
+    EXPECT_FALSE(key.open(std::string_view(sealed).substr(1), "a"));
+    sealed.back() = static_cast<char>(sealed.back() ^ 1);
+    EXPECT_FALSE(key.open(sealed, "a"));
+  }
+  EXPECT_FALSE(SealKey::from_text("too short"));
 }
 
 }  // namespace

@@ -96,4 +96,11 @@ RootCredentials load_credentials(const fs::path& data_dir, Entropy& entropy) {
   return out;
 }
 
+SealKey load_seal_key(const fs::path& data_dir, Entropy& entropy) {
+  const fs::path file = data_dir / "seal-key";
+  auto key = SealKey::from_text(read_or_make(file, [&] { return SealKey::make_text(entropy); }));
+  if (!key) fail(file, "is not a key of 64 hexadecimal digits; what was sealed with the key that stood here cannot be read without it");
+  return std::move(*key);
+}
+
 }  // namespace parvis::platform

@@ -1,13 +1,15 @@
-// platform/credentials.h: the secrets of `parvis serve` that live beside its data, in files that only their owner can read.
+// platform/credentials.h: the secrets that live beside the data, in files that only their owner can read.
 //
 //   <data>/credentials   the root access key, in the form of AWS's shared credentials file
 //   <data>/session-key   what session tokens are sealed with
+//   <data>/seal-key      what values are sealed with that must not be readable in the store (both commands)
 #pragma once
 
 #include <filesystem>
 #include <string>
 
 #include "core/entropy.h"
+#include "core/seal.h"
 
 namespace parvis::platform {
 
@@ -20,5 +22,8 @@ struct RootCredentials {
 // Reads them, or makes them at the first start. Throws StartError: a file that others may read, that is no file of ours, or
 // that cannot be written; one variable without the other.
 RootCredentials load_credentials(const std::filesystem::path& data_dir, Entropy& entropy);
+
+// Throws StartError likewise.
+SealKey load_seal_key(const std::filesystem::path& data_dir, Entropy& entropy);
 
 }  // namespace parvis::platform

@@ -29,6 +29,7 @@
 #include "services/logs/operations.h"
 #include "services/s3/cors.h"
 #include "services/s3/operations.h"
+#include "services/ssm/operations.h"
 #include "services/sts/operations.h"
 #include "storage/rocksdb/rocksdb_store.h"
 
@@ -128,6 +129,8 @@ struct Platform::Impl {
   dynamodb::Service tables;
   iam::IamService roles;
   s3::Service objects;
+  SealKey seal;  // of values that must not be readable in the store
+  ssm::SsmService parameters;
   aws::Registry registry;
   std::unique_ptr<aws::Pipeline> pipeline;
   FunctionBridge bridge;
@@ -150,6 +153,7 @@ Platform::Impl::Impl(Options given)
       engine(background.first(), clock, entropy, engine_options(options, observation)),
       log_store(*store, clock, entropy), functions(background.first().get_executor(), *store, runner, clock, entropy, lambda_options()),
       tables(*store, clock, entropy), roles(*store, clock, entropy), objects(*store, clock, entropy),
+      seal(load_seal_key(options.data_dir, entropy)), parameters(*store, seal, clock, entropy),
       apis(*store, clock, entropy),
       site(apis, bridge, clock, entropy, [this](const apigateway::RequestRecord& request) { observation.request(request); }) {
   functions.bind(registry);
@@ -157,6 +161,7 @@ Platform::Impl::Impl(Options given)
   tables.register_operations(registry);
   roles.bind(registry);
   objects.bind(registry);
+  parameters.bind(registry);
   sts::bind(registry, {sessions, clock, entropy, [this]() -> aws::ApiClient& { return *pipeline; }});
   if (root) authenticator.emplace(*root, sessions, workers, clock, std::string(kAccount));
   stacks = std::make_unique<templates::StackEngine>(types, *store, clock, entropy);
@@ -285,7 +290,7 @@ boost::json::object Platform::Impl::health() const {
   return {{"status", ready ? "ready" : "starting"},
           {"version", PARVIS_VERSION},
           {"apis", std::move(served)},
-          {"services", {{"apigateway", "available"}, {"cloudformation", "available"}, {"dynamodb", "available"}, {"dynamodbstreams", "available"}, {"iam", "available"}, {"lambda", "available"}, {"logs", "available"}, {"s3", "available"}, {"sts", "available"}}},
+          {"services", {{"apigateway", "available"}, {"cloudformation", "available"}, {"dynamodb", "available"}, {"dynamodbstreams", "available"}, {"iam", "available"}, {"lambda", "available"}, {"logs", "available"}, {"s3", "available"}, {"ssm", "available"}, {"sts", "available"}}},
           {"functions", {{"workers", stats.workers}, {"busy", stats.busy}, {"waiting", stats.waiting}, {"invocations", stats.invocations},
                          {"coldStarts", stats.cold_starts}}},
           {"store", {{"bytes", store->size_bytes()}}}};

@@ -5,6 +5,7 @@
 #include "services/iam/operations.h"
 #include "services/lambda/resources.h"
 #include "services/s3/operations.h"
+#include "services/ssm/operations.h"
 
 namespace parvis::platform {
 
@@ -13,6 +14,7 @@ void add_resource_types(aws::ResourceTypes& types, aws::ApiClient& api, apigatew
   lambda::add_resource_types(types, api);
   iam::add_resource_types(types, api);
   s3::add_resource_types(types, api);
+  ssm::add_resource_types(types, api);
   apigateway::add_resource_types(types, apis);
 }
 
