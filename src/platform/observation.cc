@@ -30,9 +30,11 @@ void Observation::call(const aws::CallRecord& call) {
   if (!events_.active()) return;
   // A template's properties have rules of their own, which name the template's line.
   const std::vector<std::string> warnings = call.call.origin == "template" ? std::vector<std::string>() : call.warnings;
+  // What a service says of a template's value may quote it; the stack's events tell it without those of NoEcho parameters.
+  const std::string message = call.call.origin == "template" ? "see the stack's events" : call.error_message;
   events_.publish("call", {{"service", call.service}, {"operation", call.operation}, {"account", call.call.scope.account},
                            {"region", call.call.scope.region}, {"origin", call.call.origin}, {"status", call.status},
-                           {"error", call.error_code.empty() ? "" : call.error_code + ": " + call.error_message},
+                           {"error", call.error_code.empty() ? "" : call.error_code + ": " + message},
                            {"durationMs", milliseconds(std::chrono::microseconds(call.duration_us))}, {"requestId", call.call.request_id},
                            {"traceId", call.call.trace.trace_id}, {"bytesIn", call.bytes_in}, {"bytesOut", call.bytes_out},
                            {"ignored", boost::json::value_from(call.ignored)}, {"warnings", boost::json::value_from(warnings)}});

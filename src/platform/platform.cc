@@ -168,6 +168,7 @@ Platform::Impl::Impl(Options given)
   cloudformation = std::make_unique<cloudformation::CloudFormationService>(cloudformation_dependencies());
   cloudformation->bind(registry);
   pipeline = std::make_unique<aws::Pipeline>(registry, clock, entropy, pipeline_options());
+  stacks->connect(*pipeline, seal);
   bridge.bind(functions);
   tables.set_throughput_enforced(options.limit_throughput);
   add_resource_types(types, *pipeline, apis);
@@ -176,7 +177,7 @@ Platform::Impl::Impl(Options given)
 }
 
 cloudformation::Dependencies Platform::Impl::cloudformation_dependencies() {
-  return {.background = background.first().get_executor(), .stacks = *stacks, .store = *store, .clock = clock, .entropy = entropy,
+  return {.background = background.first().get_executor(), .stacks = *stacks, .store = *store, .clock = clock, .entropy = entropy, .key = &seal,
           .fetch_object = [this](aws::CallContext call, std::string bucket, std::string key, std::string version, std::size_t bytes_max) {
             return s3::fetch_object(*pipeline, std::move(call), std::move(bucket), std::move(key), std::move(version), bytes_max);
           }};

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/hash.h"
+#include "templates/references.h"
 #include "templates/resolution.h"
 
 namespace parvis::templates {
@@ -132,6 +133,19 @@ std::vector<std::string> visit(const std::string& id, const std::map<std::string
 
 }  // namespace
 
+std::string Evaluator::masked(std::string text) const {
+  const auto hide = [&text](const std::string& secret) {
+    if (secret.size() < 3) return;  // too short to be one, and half of every text would go
+    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 4)) text.replace(at, secret.size(), "****");
+  };
+  for (const std::string& name : no_echo_) {
+    const json::value& value = parameters_.at(name);
+    if (value.is_array()) for (const auto& item : value.as_array()) hide(scalar_text(item));
+    else hide(scalar_text(value));
+  }
+  return text;
+}
+
 std::expected<Evaluator, std::vector<Diagnostic>> Evaluator::make(const Document& document, Environment environment, const std::map<std::string, json::value>& parameters) {
   Evaluator out;
   out.document_ = &document;
@@ -152,6 +166,13 @@ std::expected<Evaluator, std::vector<Diagnostic>> Evaluator::make(const Document
       auto given = parameters.find(std::string(name));
       auto value = check_parameter(document, std::string(name), definition, given == parameters.end() ? nullptr : &given->second);
       if (!value) { errors.push_back(value.error()); continue; }
+      if (const std::string type = scalar_text(definition.as_object().at("Type")); !ssm_value_type(type).empty()) {
+        // What was given is the name; a template that is only looked at goes on with it.
+        const std::string given_name = scalar_text(*value);
+        out.ssm_names_[std::string(name)] = given_name;
+        const auto fetched = out.environment_.fetched.find(std::string(name));
+        value = fetched_parameter(fetched == out.environment_.fetched.end() ? given_name : fetched->second, ssm_value_type(type));
+      }
       out.parameters_[name] = std::move(*value);
       const json::value* hidden = definition.as_object().if_contains("NoEcho");
       if (hidden != nullptr && scalar_text(*hidden) == "true") out.no_echo_.insert(std::string(name));

@@ -25,6 +25,7 @@ struct Environment {  // what pseudo parameters give
   std::string account = "000000000000", region = "us-east-1", partition = "aws", url_suffix = "amazonaws.com";
   std::string stack_name, stack_id;
   std::vector<std::string> notification_arns;
+  std::map<std::string, std::string> fetched;  // values of the parameters of the types AWS::SSM::Parameter::…
 };
 
 // Values of what exists: the resources so far, and other stacks' exports. nullopt: there is none (yet).
@@ -42,6 +43,9 @@ class Evaluator {
 
   const json::object& parameters() const { return parameters_; }  // lists for List<…> and CommaDelimitedList
   const std::set<std::string>& no_echo() const { return no_echo_; }
+  const std::map<std::string, std::string>& ssm_names() const { return ssm_names_; }  // of parameters whose value is fetched: what was given
+  // The text without values of NoEcho parameters.
+  std::string masked(std::string text) const;
   // False for a resource or output whose Condition does not hold.
   bool holds(const json::object& element) const;
   std::expected<bool, Diagnostic> condition(const std::string& name) const;
@@ -63,6 +67,7 @@ class Evaluator {
   Environment environment_;
   json::object parameters_, mappings_;
   std::set<std::string> no_echo_;
+  std::map<std::string, std::string> ssm_names_;
   bool extensions_ = false;  // AWS::LanguageExtensions
   mutable std::map<std::string, bool> conditions_;
 };

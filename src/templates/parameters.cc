@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <re2/re2.h>
 
+#include "templates/references.h"
 #include "templates/resolution.h"
 
 namespace parvis::templates {
@@ -31,6 +32,11 @@ bool is_number(const std::string& text) {
 
 }  // namespace
 
+json::value fetched_parameter(const std::string& text, std::string_view inner_type) {
+  if (inner_type == "CommaDelimitedList" || inner_type.starts_with("List<")) return split_list(text);
+  return json::string(text);
+}
+
 std::expected<json::value, Diagnostic> check_parameter(const Document& document, const std::string& name, const json::value& definition, const json::value* given) {
   const std::string at = child("/Parameters", name);
   const auto refuse = [&](std::string_view member, std::string what, std::string hint) {
@@ -48,8 +54,11 @@ std::expected<json::value, Diagnostic> check_parameter(const Document& document,
   }
   const std::string type = rule("Type");
   if (type.empty()) return refuse("", "has no Type", "for example Type: String");
-  if (type.starts_with("AWS::SSM::")) return refuse("Type", fmt::format("the type '{}' is not supported", type), "use Type: String and give the value");
-  const bool is_list = type == "CommaDelimitedList" || type.starts_with("List<");
+  const bool from_store = is_ssm_type(type);
+  if (type.starts_with("AWS::SSM::") && (!from_store || (type != "AWS::SSM::Parameter::Name" && ssm_value_type(type).empty())))
+    return refuse("Type", fmt::format("the type '{}' does not exist", type), "for example AWS::SSM::Parameter::Value<String>");
+  const bool hidden = rule("NoEcho") == "true";
+  const bool is_list = !from_store && (type == "CommaDelimitedList" || type.starts_with("List<"));
   const bool numbers = type == "Number" || type == "List<Number>";
   if (!is_list && type != "String" && type != "Number" && !type.starts_with("AWS::")) return refuse("Type", fmt::format("the type '{}' does not exist", type), "use String, Number, CommaDelimitedList or List<Number>");
   const json::value* source = given != nullptr ? given : rules.if_contains("Default");
@@ -66,17 +75,17 @@ std::expected<json::value, Diagnostic> check_parameter(const Document& document,
   const json::array items = is_list ? split_list(text) : json::array{json::string(text)};
   const std::string why = rule("ConstraintDescription");
   for (const auto& item : items) {
-    const std::string one(item.as_string());
-    if (numbers && !is_number(one)) return refuse("", fmt::format("'{}' is not a number", one), why);
+    const std::string one(item.as_string()), shown = hidden ? "****" : one;
+    if (numbers && !is_number(one)) return refuse("", fmt::format("'{}' is not a number", shown), why);
     if (const json::value* allowed = rules.if_contains("AllowedValues"); allowed != nullptr && allowed->is_array()) {
       const bool found = std::any_of(allowed->as_array().begin(), allowed->as_array().end(), [&](const json::value& value) { return scalar_text(value) == one; });
-      if (!found) return refuse("AllowedValues", fmt::format("'{}' is not an allowed value", one), why);
+      if (!found) return refuse("AllowedValues", fmt::format("'{}' is not an allowed value", shown), why);
     }
     if (const std::string pattern = rule("AllowedPattern"); !pattern.empty()) {
       // RE2 cannot be made to backtrack; what it does not read (look-around) is refused.
       const re2::RE2 expression(pattern, re2::RE2::Quiet);
       if (!expression.ok()) return refuse("AllowedPattern", fmt::format("the pattern is not a valid regular expression: {}", expression.error()), "correct it");
-      if (!re2::RE2::FullMatch(one, expression)) return refuse("AllowedPattern", fmt::format("'{}' does not match the pattern {}", one, pattern), why);
+      if (!re2::RE2::FullMatch(one, expression)) return refuse("AllowedPattern", fmt::format("'{}' does not match the pattern {}", shown, pattern), why);
     }
     if (!rule("MinLength").empty() && one.size() < std::strtoull(rule("MinLength").c_str(), nullptr, 10)) return refuse("MinLength", "the value is too short", why);
     if (!rule("MaxLength").empty() && one.size() > std::strtoull(rule("MaxLength").c_str(), nullptr, 10)) return refuse("MaxLength", "the value is too long", why);

@@ -16,6 +16,9 @@ std::vector<std::string> sub_variables(std::string_view text);
 // The value of a declared parameter: `given` or its default, checked against its type and constraints.
 std::expected<json::value, Diagnostic> check_parameter(const Document& document, const std::string& name, const json::value& definition, const json::value* given);
 
+// The value of a parameter that was fetched from Parameter Store: a list where its inner type is one.
+json::value fetched_parameter(const std::string& text, std::string_view inner_type);
+
 class Resolution {
  public:
   struct Failed {

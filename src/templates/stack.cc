@@ -12,12 +12,18 @@
 
 namespace parvis::templates {
 
-StackEngine::StackEngine(aws::ResourceTypes& types, storage::Store& store, const Clock& clock, Entropy& entropy) : types_(types), store_(store), clock_(clock), entropy_(entropy) {}
+StackEngine::StackEngine(aws::ResourceTypes& types, storage::Store& store, const Clock& clock, Entropy& entropy) : types_(types), store_(store), clock_(clock), entropy_(entropy), vault_{store, entropy} {}
+
+void StackEngine::connect(aws::ApiClient& api, const SealKey& key) {
+  api_ = &api;
+  vault_.key = &key;
+}
 
 std::vector<Diagnostic> StackEngine::check(const Document& document, const Evaluator& evaluator, std::vector<Diagnostic>& warnings) const {
   std::vector<Diagnostic> errors;
   const json::value* resources = document.root.as_object().if_contains("Resources");
   if (resources == nullptr || !resources->is_object()) return {document.error("/Resources", "the template has no resources", "add a Resources section")};
+  errors = refused_references(document);
   static const json::value kEmpty = json::object();
   for (const auto& [key, resource] : resources->as_object()) {
     const std::string id(key);
@@ -120,11 +126,11 @@ awaitable<StackExpected<Stack>> StackEngine::review(std::string name, json::obje
 awaitable<bool> StackEngine::annotate(aws::Scope scope, std::string name, json::object details) {
   const std::string key = stack_key(scope, name);
   const Hold hold(*this, key);
-  StackState state = co_await load_stack(store_, key);
+  StackState state = co_await load_stack(vault_, key);
   if (!hold || !state.version) co_return false;
   state.complete();
   for (auto& [member, value] : details) state.part("details")[member] = value;
-  co_await save_stack(store_, key, state, {});
+  co_await save_stack(vault_, key, state, {});
   co_return true;
 }
 
@@ -163,10 +169,10 @@ awaitable<std::optional<Stack>> StackEngine::describe(aws::Scope scope, std::str
     name = name.substr(from + 7);
     name = name.substr(0, name.find('/'));
   }
-  StackState state = co_await load_stack(store_, stack_key(scope, name));
+  StackState state = co_await load_stack(vault_, stack_key(scope, name));
   if (state.version && (id.empty() || state.text("id") == id)) co_return to_stack(state);
   if (id.empty()) co_return std::nullopt;
-  state = co_await load_stack(store_, deleted_key(scope, id));
+  state = co_await load_stack(vault_, deleted_key(scope, id));
   if (!state.version) co_return std::nullopt;
   co_return to_stack(state);
 }
@@ -178,9 +184,7 @@ awaitable<std::vector<Stack>> StackEngine::stacks_under(std::string prefix) {
   for (;;) {
     storage::ScanPage page = co_await snapshot->scan(options);
     for (const storage::Entry& entry : page.entries) {
-      json::error_code error;
-      json::value parsed = json::parse(entry.value, error);
-      if (!error && parsed.is_object()) out.push_back(to_stack(StackState{std::move(parsed.as_object()), entry.version}));
+      if (auto record = vault_.open(entry.value, entry.key)) out.push_back(to_stack(StackState{std::move(*record), entry.version}));
     }
     if (!page.more || page.entries.empty()) co_return out;
     options.begin = page.entries.back().key + '\0';

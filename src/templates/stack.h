@@ -4,6 +4,7 @@
 // committed, after it the result. An operation that was cut off is settled with the same tokens and rolled back at the next start
 // or when the stack is touched next. Resources are made in dependency order; what vanished or was replaced is removed at the end, in reverse.
 //
+// Records of stacks are sealed (vault.h); events hold no values of NoEcho parameters.
 // Stored under (account, region, "cloudformation", …): "stack", name → the stack as JSON; "event", stack id, number → an event as
 // JSON; "deleted", stack id → what a deleted stack was, for 90 days. Two operations on one stack: the second is refused.
 // Thread-safe; resource types, store, clock and entropy outlive the engine. Coroutines resume on the caller's executor.
@@ -24,6 +25,8 @@
 #include "storage/store.h"
 #include "templates/document.h"
 #include "templates/intrinsics.h"
+#include "templates/references.h"
+#include "templates/vault.h"
 
 namespace parvis::templates {
 
@@ -43,6 +46,7 @@ struct Stack {
   std::string name, id, status, reason;
   Millis created{}, updated{}, deleted{};
   std::map<std::string, std::string> parameters;  // of NoEcho parameters: "****"
+  std::map<std::string, std::string> resolved;    // of parameters from Parameter Store: what was fetched
   std::vector<StackResource> resources;
   std::vector<StackResource> detached;  // kept for their data
   std::vector<StackOutput> outputs;
@@ -98,6 +102,8 @@ using StackExpected = std::expected<T, std::vector<Diagnostic>>;
 class StackEngine {
  public:
   StackEngine(aws::ResourceTypes& types, storage::Store& store, const Clock& clock, Entropy& entropy);
+  // Before the first operation: what fetches values from Parameter Store, and what stored records are sealed with. Both outlive the engine.
+  void connect(aws::ApiClient& api, const SealKey& key);
 
   // Types, properties and required properties of a transformed template. Warnings go to `warnings`.
   std::vector<Diagnostic> check(const Document& document, const Evaluator& evaluator, std::vector<Diagnostic>& warnings) const;
@@ -131,8 +137,10 @@ class StackEngine {
 
   aws::ResourceTypes& types_;
   storage::Store& store_;
+  aws::ApiClient* api_ = nullptr;
   const Clock& clock_;
   Entropy& entropy_;
+  Vault vault_;
   std::mutex held_mutex_;
   std::set<std::string> held_;  // keys of the stacks with an operation under way
 };

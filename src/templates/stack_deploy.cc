@@ -33,19 +33,13 @@ Lookups lookups_of(StackState& state, std::map<std::string, std::string> exports
   return out;
 }
 
-bool mentions_dynamic_reference(const json::value& value) {
-  if (value.is_string()) return std::string_view(value.as_string()).find("{{resolve:") != std::string_view::npos;
-  if (value.is_array()) return std::any_of(value.as_array().begin(), value.as_array().end(), mentions_dynamic_reference);
-  if (value.is_object()) return std::any_of(value.as_object().begin(), value.as_object().end(), [](const auto& item) { return mentions_dynamic_reference(item.value()); });
-  return false;
-}
-
 struct Plan {
   const Document& document;
   const Evaluator& evaluator;
   const Evaluator::Graph& graph;
   const Lookups& lookups;
   bool keep_data;
+  References& references;
 };
 
 // Creates and updates in order. Gives the first failure, and in `failed` CloudFormation's sentence on the resource.
@@ -60,7 +54,12 @@ awaitable<std::optional<Diagnostic>> apply_all(StackOperation& operation, const 
       if (!resolved) co_return resolved.error();
       properties = std::move(*resolved);
     }
-    if (mentions_dynamic_reference(properties)) co_return plan.document.error(at + "/Properties", fmt::format("resource {}: dynamic references ({{{{resolve:…}}}}) are not supported", id), "use a parameter");
+    if (auto wrong = co_await plan.references.resolve(properties)) {
+      const bool known = operation.state().part("resources").contains(id);
+      operation.event(id, "", scalar_text(resource.at("Type")), known ? "UPDATE_FAILED" : "CREATE_FAILED", *wrong);
+      failed = fmt::format("The following resource(s) failed to {}: [{}]. ", known ? "update" : "create", id);
+      co_return plan.document.error(at + "/Properties", fmt::format("resource {}: {}", id, *wrong), "the stack was rolled back");
+    }
     json::array needs;
     for (const std::string& need : plan.graph.needs.at(id)) needs.push_back(json::string(need));
     json::object wanted{{"type", resource.at("Type")}, {"physical", ""}, {"properties", std::move(properties)}, {"attributes", json::object()},
@@ -77,6 +76,7 @@ awaitable<std::optional<Diagnostic>> apply_all(StackOperation& operation, const 
       failure = error.what();
     }
     if (!failure.empty()) {
+      failure = plan.evaluator.masked(std::move(failure));
       const json::value* present = operation.state().part("resources").if_contains(id);
       operation.event(id, present != nullptr ? member(present->as_object(), "physical") : "", scalar_text(resource.at("Type")), present != nullptr ? "UPDATE_FAILED" : "CREATE_FAILED", failure);
       failed = fmt::format("The following resource(s) failed to {}: [{}]. ", present != nullptr ? "update" : "create", id);
@@ -89,9 +89,25 @@ awaitable<std::optional<Diagnostic>> apply_all(StackOperation& operation, const 
 json::object shown_parameters(const Evaluator& evaluator) {
   json::object out;
   for (const auto& [key, value] : evaluator.parameters()) {
+    const auto name = evaluator.ssm_names().find(std::string(key));
+    if (name != evaluator.ssm_names().end()) {
+      out[key] = name->second;
+      continue;
+    }
     std::string text = evaluator.no_echo().contains(std::string(key)) ? "****" : scalar_text(value);
     if (value.is_array() && text.empty()) for (const auto& item : value.as_array()) text += (text.empty() ? "" : ",") + scalar_text(item);
     out[key] = text;
+  }
+  return out;
+}
+
+json::object resolved_parameters(const Evaluator& evaluator) {
+  json::object out;
+  for (const auto& [key, name] : evaluator.ssm_names()) {
+    const json::value& value = evaluator.parameters().at(key);
+    std::string text = value.is_array() ? std::string() : scalar_text(value);
+    if (value.is_array()) for (const auto& item : value.as_array()) text += (text.empty() ? "" : ",") + scalar_text(item);
+    out[key] = evaluator.no_echo().contains(key) ? "****" : text;
   }
   return out;
 }
@@ -144,6 +160,10 @@ awaitable<StackExpected<DeployResult>> StackEngine::deploy(Document document, st
     environment.region = scope.region;
     environment.stack_name = name;
     environment.stack_id = operation.state().text("id");
+    References references(api_, operation.call());
+    auto fetched = co_await references.parameters(document, options.parameters);
+    if (!fetched) co_return std::unexpected(fetched.error());
+    environment.fetched = std::move(*fetched);
     auto evaluator = Evaluator::make(document, environment, options.parameters);
     if (!evaluator) co_return std::unexpected(evaluator.error());
     DeployResult result;
@@ -158,20 +178,23 @@ awaitable<StackExpected<DeployResult>> StackEngine::deploy(Document document, st
     if (fresh) {
       operation.state().record["details"] = options.details;
       operation.state().record["parameters"] = shown_parameters(*evaluator);
+      operation.state().record["resolved"] = resolved_parameters(*evaluator);
     }
     operation.status(fresh ? "CREATE_IN_PROGRESS" : "UPDATE_IN_PROGRESS", "User Initiated");
     co_await operation.save();
     if (options.on_started) options.on_started(to_stack(operation.state()));
 
-    const Plan plan{document, *evaluator, *graph, lookups, options.keep_data};
+    const Plan plan{document, *evaluator, *graph, lookups, options.keep_data, references};
     std::string failed;
     std::optional<Diagnostic> failure = co_await apply_all(operation, plan, failed);
     if (failure) failures.push_back(*failure);
     json::array outputs;
     if (failures.empty()) {
       auto made = outputs_of(document, *evaluator, lookups);
+      json::value values = made ? json::value(std::move(*made)) : json::value();
+      if (auto wrong = co_await references.resolve(values)) made = std::unexpected(std::vector{document.error("/Outputs", *wrong)});
       if (made) {
-        outputs = std::move(*made);
+        outputs = std::move(values.as_array());
         for (const auto& output : outputs) {
           const std::string exported = member(output.as_object(), "export");
           if (!exported.empty() && exports.contains(exported)) failures.push_back(document.error("/Outputs", fmt::format("the export '{}' belongs to another stack", exported), "use another name"));
@@ -194,6 +217,7 @@ awaitable<StackExpected<DeployResult>> StackEngine::deploy(Document document, st
     for (const std::string& import : imported) imports.push_back(json::string(import));
     record["imports"] = std::move(imports);
     record["parameters"] = shown_parameters(*evaluator);
+    record["resolved"] = resolved_parameters(*evaluator);
     if (!options.details.empty()) record["details"] = options.details;
     operation.state().list("journal").clear();
     if (!fresh) {

@@ -20,7 +20,7 @@ StackOperation::StackOperation(StackEngine& engine, std::string name, aws::CallC
 }
 
 awaitable<> StackOperation::load() {
-  state_ = co_await load_stack(engine_.store_, key_);
+  state_ = co_await load_stack(engine_.vault_, key_);
   marked_ = state_.running();
   state_.complete();
 }
@@ -52,14 +52,15 @@ awaitable<> StackOperation::save() {
   storage::Commit further = std::exchange(writes_, {});
   if (state_.running() && !marked_) further.put(running_key(call_.scope, name_), "");
   if (!state_.running() && marked_) further.erase(running_key(call_.scope, name_));
-  co_await save_stack(engine_.store_, key_, state_, std::move(further));
+  co_await save_stack(engine_.vault_, key_, state_, std::move(further));
   marked_ = state_.running();
 }
 awaitable<> StackOperation::erase() {
   storage::Commit further = std::exchange(writes_, {});
   state_.record["deleted"] = now();
   further.erase(running_key(call_.scope, name_));
-  further.put(deleted_key(call_.scope, state_.text("id")), json::serialize(state_.record));
+  const std::string kept_under = deleted_key(call_.scope, state_.text("id"));
+  further.put(kept_under, engine_.vault_.close(state_.record, kept_under));
   further.put(deletion_key(static_cast<std::uint64_t>(now()), call_.scope, state_.text("id")), "");
   co_await erase_stack(engine_.store_, key_, state_, std::move(further));
 }

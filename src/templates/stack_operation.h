@@ -23,6 +23,7 @@ class StackOperation {
   awaitable<> load();
   bool exists() const { return state_.version.has_value(); }
   StackState& state() { return state_; }
+  const aws::CallContext& call() const { return call_; }
   void begin();  // makes the record of a new stack
 
   // Both are committed by the next save().

@@ -65,13 +65,18 @@ PlannedChange modification(const std::string& id, const json::object& old, const
 }  // namespace
 
 awaitable<StackExpected<Preview>> StackEngine::preview(Document document, std::string name, DeployOptions options, aws::CallContext call) {
-  StackState state = co_await load_stack(store_, stack_key(call.scope, name));
+  StackState state = co_await load_stack(vault_, stack_key(call.scope, name));
   state.complete();
   Environment environment;
   environment.account = call.scope.account;
   environment.region = call.scope.region;
   environment.stack_name = name;
   environment.stack_id = state.text("id");
+  call.origin = "template";
+  References references(api_, call);
+  auto fetched = co_await references.parameters(document, options.parameters);
+  if (!fetched) co_return std::unexpected(fetched.error());
+  environment.fetched = std::move(*fetched);
   auto evaluator = Evaluator::make(document, environment, options.parameters);
   if (!evaluator) co_return std::unexpected(evaluator.error());
   Preview result;
@@ -93,6 +98,11 @@ awaitable<StackExpected<Preview>> StackEngine::preview(Document document, std::s
       if (resolved) wanted = std::move(*resolved);
       else if (!known.unknown) co_return std::unexpected(std::vector{resolved.error()});
       else wanted = nullptr;  // only the deployment can tell
+      // One that is made of what is not known yet is left for the deployment.
+      if (auto wrong = co_await references.resolve(wanted)) {
+        if (!known.unknown) co_return std::unexpected(std::vector{document.error(child("/Resources", id) + "/Properties", fmt::format("resource {}: {}", id, *wrong))});
+        wanted = nullptr;
+      }
     }
     const json::value* old = present.if_contains(id);
     if (old == nullptr) {
@@ -116,7 +126,12 @@ awaitable<StackExpected<Preview>> StackEngine::preview(Document document, std::s
     result.changes.push_back({PlannedChange::Action::kRemove, std::string(id), member(record.as_object(), "physical"), member(record.as_object(), "type")});
   }
   known.unknown = false;
-  const auto outputs = outputs_of(document, *evaluator, lookups);
+  auto outputs = outputs_of(document, *evaluator, lookups);
+  if (outputs) {
+    json::value values = std::move(*outputs);
+    if (auto wrong = co_await references.resolve(values); wrong && !known.unknown) co_return std::unexpected(std::vector{document.error("/Outputs", *wrong)});
+    *outputs = std::move(values.as_array());
+  }
   if (!outputs && !known.unknown) co_return std::unexpected(outputs.error());
   result.outputs_changed = !outputs || !state.record["outputs"].is_array() || state.record["outputs"].as_array() != *outputs;
   co_return result;

@@ -51,6 +51,9 @@ Stack to_stack(const StackState& state) {
   if (const json::value* parameters = state.record.if_contains("parameters"); parameters != nullptr && parameters->is_object()) {
     for (const auto& [key, value] : parameters->as_object()) out.parameters[std::string(key)] = scalar_text(value);
   }
+  if (const json::value* resolved = state.record.if_contains("resolved"); resolved != nullptr && resolved->is_object()) {
+    for (const auto& [key, value] : resolved->as_object()) out.resolved[std::string(key)] = scalar_text(value);
+  }
   if (const json::value* details = state.record.if_contains("details"); details != nullptr && details->is_object()) out.details = details->as_object();
   if (const json::value* resources = state.record.if_contains("resources")) {
     for (const auto& [id, record] : resources->as_object()) out.resources.push_back(to_resource(std::string(id), record.as_object()));
@@ -70,21 +73,21 @@ Stack to_stack(const StackState& state) {
   return out;
 }
 
-awaitable<StackState> load_stack(storage::Store& store, std::string key) {
+awaitable<StackState> load_stack(const Vault& vault, std::string key) {
   StackState out;
-  auto snapshot = store.snapshot();
+  auto snapshot = vault.store.snapshot();
   auto found = co_await snapshot->get(key);
   if (!found) co_return out;
-  json::error_code error;
-  json::value parsed = json::parse(found->bytes, error);
-  if (error || !parsed.is_object()) throw StoreFailed("the record of a stack cannot be read");
-  out.record = std::move(parsed.as_object());
+  auto record = vault.open(found->bytes, key);
+  if (!record) throw StoreFailed("the record of a stack cannot be read");
+  out.record = std::move(*record);
   out.version = found->version;
   co_return out;
 }
 
-awaitable<> save_stack(storage::Store& store, std::string key, StackState& state, storage::Commit further) {
-  const std::string bytes = json::serialize(state.record);
+awaitable<> save_stack(const Vault& vault, std::string key, StackState& state, storage::Commit further) {
+  storage::Store& store = vault.store;
+  const std::string bytes = vault.close(state.record, key);
   further.check(key, state.version).put(key, bytes);
   for (int attempt = 0; attempt < 20; ++attempt) {
     auto done = co_await store.commit(further);

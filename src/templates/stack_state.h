@@ -30,6 +30,7 @@ std::string deletion_prefix();
 //   journal   [{action, logical, old}]: what the running operation has done, to undo from the end
 //   cleanup   [record with "logical"]: to remove when the running operation has succeeded
 //   detached  [record with "logical"]
+//   resolved  {name: value} of parameters from Parameter Store
 //   details   what the caller keeps with the stack: template, tags and the like; the engine does not read it
 struct StackState {
   json::object record;
@@ -52,7 +53,7 @@ struct StackState {
     record.reserve(32);
     for (std::string_view name : {"resources", "details"}) part(name);
     for (std::string_view name : {"journal", "cleanup", "detached"}) list(name);
-    for (std::string_view name : {"intent", "status", "reason", "outputs", "imports", "parameters", "updated", "events", "id"}) record.emplace(name, nullptr);
+    for (std::string_view name : {"intent", "status", "reason", "outputs", "imports", "parameters", "resolved", "updated", "events", "id"}) record.emplace(name, nullptr);
   }
 
  private:
@@ -63,12 +64,12 @@ struct StackState {
 };
 
 Stack to_stack(const StackState& state);
-awaitable<StackState> load_stack(storage::Store& store, std::string key);
+awaitable<StackState> load_stack(const Vault& vault, std::string key);
 struct StoreFailed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 // Commits the record with further writes. Survives unknown outcomes. Throws StoreFailed: another operation was faster, or the store is ill.
-awaitable<> save_stack(storage::Store& store, std::string key, StackState& state, storage::Commit further);
+awaitable<> save_stack(const Vault& vault, std::string key, StackState& state, storage::Commit further);
 // The same for a record that goes.
 awaitable<> erase_stack(storage::Store& store, std::string key, StackState& state, storage::Commit further);
 

@@ -15,7 +15,7 @@ storage::TupleWriter prefix(const aws::Scope& scope) {
 
 awaitable<bool> ChangeSets::put(aws::Scope scope, json::object record, bool fresh) {
   const std::string key = prefix(scope).string(std::string(record.at("stack_id").as_string())).string(std::string(record.at("name").as_string())).take();
-  const std::string bytes = json::serialize(record);
+  const std::string bytes = vault_.close(record, key);
   for (int attempt = 0; attempt < 20; ++attempt) {
     storage::Commit commit;
     if (fresh) commit.check(key, std::nullopt);
@@ -47,7 +47,10 @@ awaitable<std::vector<json::object>> ChangeSets::list(aws::Scope scope, std::str
   auto snapshot = store_.snapshot();
   for (;;) {
     storage::ScanPage page = co_await snapshot->scan(options);
-    for (const storage::Entry& entry : page.entries) out.push_back(json::parse(entry.value).as_object());
+    for (const storage::Entry& entry : page.entries) {
+      if (auto record = vault_.open(entry.value, entry.key)) out.push_back(std::move(*record));
+      else throw std::runtime_error("a change set cannot be read");
+    }
     if (!page.more || page.entries.empty()) co_return out;
     options.begin = page.entries.back().key + '\0';
   }

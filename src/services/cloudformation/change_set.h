@@ -13,6 +13,7 @@
 
 #include "aws/api_call.h"
 #include "storage/store.h"
+#include "templates/vault.h"
 
 namespace parvis::cloudformation {
 
@@ -20,7 +21,7 @@ namespace json = boost::json;
 
 class ChangeSets {
  public:
-  explicit ChangeSets(storage::Store& store) : store_(store) {}
+  explicit ChangeSets(templates::Vault vault) : store_(vault.store), vault_(vault) {}
   // False: one of this name exists (with `fresh`). Throws std::runtime_error when the store does not take it.
   awaitable<bool> put(aws::Scope scope, json::object record, bool fresh);
   awaitable<> erase(aws::Scope scope, std::string stack_id, std::string name);
@@ -28,6 +29,7 @@ class ChangeSets {
 
  private:
   storage::Store& store_;
+  templates::Vault vault_;  // they hold parameters
 };
 
 }  // namespace parvis::cloudformation

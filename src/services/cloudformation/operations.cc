@@ -10,7 +10,7 @@
 
 namespace parvis::cloudformation {
 
-CloudFormationService::CloudFormationService(Dependencies dependencies) : with_(std::move(dependencies)), change_sets_(with_.store) {}
+CloudFormationService::CloudFormationService(Dependencies dependencies) : with_(std::move(dependencies)), change_sets_({with_.store, with_.entropy, with_.key}) {}
 
 void CloudFormationService::bind(aws::Registry& registry) {
   const auto to = [this](auto member) { return [this, member](aws::CallContext call, auto in) { return (this->*member)(std::move(call), std::move(in)); }; };

@@ -28,6 +28,7 @@ struct Dependencies {  // all outlive the service
   storage::Store& store;
   const Clock& clock;
   Entropy& entropy;
+  const SealKey* key = nullptr;  // of stored change sets
   // At most `bytes_max` of an object of the platform's S3; throws ApiError.
   std::function<awaitable<std::string>(aws::CallContext, std::string bucket, std::string key, std::string version, std::size_t bytes_max)> fetch_object;
 };

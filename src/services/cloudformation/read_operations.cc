@@ -39,6 +39,7 @@ model::Stack to_model(const templates::Stack& from) {
       auto& parameter = parameters.emplace_back();
       parameter.parameter_key = key;
       parameter.parameter_value = value;
+      if (const auto resolved = from.resolved.find(key); resolved != from.resolved.end()) parameter.resolved_value = resolved->second;
     }
   }
   out.creation_time = timestamp(from.created);
