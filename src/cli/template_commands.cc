@@ -6,8 +6,10 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "platform/resource_types.h"
 #include "templates/document.h"
 #include "templates/intrinsics.h"
+#include "templates/property_check.h"
 #include "templates/sam/transform.h"
 
 namespace parvis::cli {
@@ -54,6 +56,10 @@ int validate_template(const std::string& file, const std::string& region) {
   const auto evaluator = templates::Evaluator::make(document, environment, {});
   if (!evaluator) return report(evaluator.error());
   if (const auto graph = evaluator->graph(); !graph) return report(graph.error());
+  std::vector<Diagnostic> warnings;
+  const std::vector<Diagnostic> errors = templates::check_resources(platform::described_resource_types(), document, *evaluator, warnings);
+  report(warnings);
+  if (!errors.empty()) return report(errors);
   std::printf("%s is a valid template\n", file.c_str());
   return 0;
 }

@@ -26,16 +26,18 @@ TEST_P(ValidateTemplate, NamesWhatCannotBeDeployed) {
 
 std::string roles(int count) {
   std::string text = "Resources:\n";
-  for (int i = 0; i < count; ++i) text += "  R" + std::to_string(i) + ": {Type: 'AWS::IAM::Role'}\n";
+  for (int i = 0; i < count; ++i) text += "  R" + std::to_string(i) + ": {Type: 'AWS::IAM::Role', Properties: {AssumeRolePolicyDocument: {}}}\n";
   return text;
 }
 
-const std::string kHead = "Resources:\n  A: {Type: 'AWS::IAM::Role', Properties: {Description: ";
+const std::string kHead = "Resources:\n  A: {Type: 'AWS::IAM::Role', Properties: {AssumeRolePolicyDocument: {}, Description: ";
 INSTANTIATE_TEST_SUITE_P(Graph, ValidateTemplate, testing::Values(
     TemplateCase{"good", kHead + "!Sub '${AWS::Region}'}}\n", ""},
     TemplateCase{"parameters_without_value", "Parameters: {N: {Type: Number, MinValue: 5}, S: {Type: String, AllowedValues: [a]}}\n" + roles(1), ""},
-    TemplateCase{"cycle", kHead + "!Ref B}}\n  B: {Type: 'AWS::IAM::Role', Properties: {Description: !Ref A}}\n", "in a circle: A -> B -> A"},
+    TemplateCase{"cycle", kHead + "!Ref B}}\n  B: {Type: 'AWS::IAM::Role', Properties: {AssumeRolePolicyDocument: {}, Description: !Ref A}}\n", "in a circle: A -> B -> A"},
     TemplateCase{"unknown_sub", kHead + "!Sub '${Nothing}'}}\n", "Nothing"},
+    TemplateCase{"unknown_property", kHead + "x, Colour: red}}\n", "the property Colour of AWS::IAM::Role is not supported"},
+    TemplateCase{"missing_property", "Resources:\n  A: {Type: 'AWS::IAM::Role'}\n", "the property AssumeRolePolicyDocument of AWS::IAM::Role is required"},
     TemplateCase{"most_resources", roles(500), ""},
     TemplateCase{"too_many_resources", roles(501), "500"}),
     [](const auto& info) { return info.param.name; });

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "templates/references.h"
+
 namespace parvis::templates {
 
 namespace {
@@ -69,7 +71,7 @@ class Checker {
       return;
     }
     if (rule->handling == PropertyRule::Handling::kWarned && !warned) {
-      warnings_.push_back(document_.warning(at, note("has no effect")));
+      warnings_.push_back(document_.warning(at, note("has no effect"), "remove it, or keep it for AWS"));
       warned = true;
     }
     members(value, path, at, warned);
@@ -81,6 +83,21 @@ class Checker {
   std::vector<Diagnostic>& errors_;
   std::vector<Diagnostic>& warnings_;
 };
+
+void check_attributes(const Document& document, const std::string& id, const json::object& resource, std::vector<Diagnostic>& errors,
+                      std::vector<Diagnostic>& warnings) {
+  static const std::set<std::string_view> kKnown = {"Type", "Properties", "DependsOn", "Condition", "Metadata", "DeletionPolicy", "UpdateReplacePolicy"};
+  static const std::set<std::string_view> kWithoutEffect = {"CreationPolicy", "UpdatePolicy"};
+  for (const auto& [key, value] : resource) {
+    const std::string_view name = key;
+    const std::string at = child(child("/Resources", id), name);
+    if (kWithoutEffect.contains(name)) {
+      warnings.push_back(document.warning(at, fmt::format("resource {}: the attribute {} has no effect", id, name), "remove it, or keep it for AWS"));
+    } else if (!kKnown.contains(name)) {
+      errors.push_back(document.error(at, fmt::format("resource {}: the attribute {} is not known", id, name), "check its spelling"));
+    }
+  }
+}
 
 bool replaces(const aws::ResourceType& type, const std::string& path, const json::value* old, const json::value* now) {
   if (old != nullptr && now != nullptr && *old == *now) return false;
@@ -120,6 +137,30 @@ void check_rules(const Document& document, const std::string& logical_id, const 
     if (properties.is_object() && properties.as_object().contains(name)) continue;
     errors.push_back(document.error(at, fmt::format("resource {}: the property {} of {} is required", logical_id, name, type.name()), "add it"));
   }
+}
+
+std::vector<Diagnostic> check_resources(const aws::ResourceTypes& types, const Document& document, const Evaluator& evaluator,
+                                        std::vector<Diagnostic>& warnings) {
+  const json::value* resources = document.root.as_object().if_contains("Resources");
+  if (resources == nullptr || !resources->is_object()) return {document.error("/Resources", "the template has no resources", "add a Resources section")};
+  std::vector<Diagnostic> errors = refused_references(document);
+  static const json::value kEmpty = json::object();
+  for (const auto& [key, resource] : resources->as_object()) {
+    const std::string id(key);
+    const std::string at = child("/Resources", id);
+    if (!resource.is_object() || !evaluator.holds(resource.as_object())) continue;
+    check_attributes(document, id, resource.as_object(), errors, warnings);
+    const json::value* named = resource.as_object().if_contains("Type");
+    const std::string type_name = named != nullptr ? scalar_text(*named) : std::string();
+    const aws::ResourceType* type = types.find(type_name);
+    if (type == nullptr) {
+      errors.push_back(document.error(at + "/Type", fmt::format("resource {}: the type {} is not supported", id, type_name), "see the list of resource types in docs/compatibility.md"));
+      continue;
+    }
+    const json::value* properties = resource.as_object().if_contains("Properties");
+    check_rules(document, id, *type, properties != nullptr && !properties->is_null() ? *properties : kEmpty, errors, warnings);
+  }
+  return errors;
 }
 
 bool needs_replacement(const aws::ResourceType& type, const json::object& old, const json::object& now) {

@@ -20,29 +20,7 @@ void StackEngine::connect(aws::ApiClient& api, const SealKey& key) {
 }
 
 std::vector<Diagnostic> StackEngine::check(const Document& document, const Evaluator& evaluator, std::vector<Diagnostic>& warnings) const {
-  std::vector<Diagnostic> errors;
-  const json::value* resources = document.root.as_object().if_contains("Resources");
-  if (resources == nullptr || !resources->is_object()) return {document.error("/Resources", "the template has no resources", "add a Resources section")};
-  errors = refused_references(document);
-  static const json::value kEmpty = json::object();
-  for (const auto& [key, resource] : resources->as_object()) {
-    const std::string id(key);
-    const std::string at = child("/Resources", id);
-    if (!resource.is_object() || !evaluator.holds(resource.as_object())) continue;
-    for (const auto& [name, value] : resource.as_object()) {
-      static const std::set<std::string_view> kKnown = {"Type", "Properties", "DependsOn", "Condition", "Metadata", "DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy", "CreationPolicy"};
-      if (!kKnown.contains(std::string_view(name))) errors.push_back(document.error(child(at, std::string_view(name)), fmt::format("resource {}: the attribute {} is not known", id, std::string_view(name)), "check its spelling"));
-    }
-    const std::string type_name = member(resource.as_object(), "Type");
-    const aws::ResourceType* type = types_.find(type_name);
-    if (type == nullptr) {
-      errors.push_back(document.error(at + "/Type", fmt::format("resource {}: the type {} is not supported", id, type_name), "see the list of resource types in docs/compatibility.md"));
-      continue;
-    }
-    const json::value* properties = resource.as_object().if_contains("Properties");
-    check_rules(document, id, *type, properties != nullptr && !properties->is_null() ? *properties : kEmpty, errors, warnings);
-  }
-  return errors;
+  return check_resources(types_, document, evaluator, warnings);
 }
 
 awaitable<StackExpected<bool>> StackEngine::remove(std::string name, aws::CallContext call, RemoveOptions options) {
