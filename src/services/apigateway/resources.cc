@@ -129,7 +129,8 @@ class RestApiType final : public ApiType {
         {"Parameters"},
         {"Policy", Handling::kRefused, Change::kInPlace, "resource policies are not evaluated yet"},
         {"SecurityPolicy", Handling::kRefused, Change::kInPlace, kNoMapping},
-        {"Tags"},
+        {"Tags[].Key"}, {"Tags[].Value"},
+        {"Version", Handling::kRefused, Change::kInPlace, "write it into the Body"},
     };
     return kRules;
   }
@@ -315,7 +316,7 @@ class RestStageType final : public StageType {
         {"MethodSettings", Handling::kWarned, Change::kInPlace, kNotThrottled},
         {"RestApiId", Handling::kApplied, Change::kReplaces},
         {"StageName", Handling::kApplied, Change::kReplaces},
-        {"Tags"},
+        {"Tags[].Key"}, {"Tags[].Value"},
         {"TracingEnabled", Handling::kWarned, Change::kInPlace, kNotTraced},
         {"Variables"},
     };
@@ -340,7 +341,6 @@ class HttpStageType final : public StageType {
   std::span<const PropertyRule> rules() const override {
     static constexpr PropertyRule kRules[] = {
         {"AccessLogSettings", Handling::kWarned, Change::kInPlace, kNoAccessLog},
-        {"AccessPolicyId", Handling::kRefused, Change::kInPlace, kNoMapping},
         {"ApiId", Handling::kApplied, Change::kReplaces},
         {"AutoDeploy"},
         {"ClientCertificateId", Handling::kRefused, Change::kInPlace, "WebSocket APIs are not supported yet"},

@@ -250,7 +250,13 @@ class TableResource : public aws::ResourceType {
       co_await change_index(request, table, {{"Delete", json::object{{"IndexName", index_name}}}});
     }
     for (const auto& [index_name, value] : wanted) {
-      if (existing.contains(index_name) && !changed(index_name, value)) continue;
+      if (existing.contains(index_name) && !changed(index_name, value)) {
+        const json::value* capacity = value.as_object().if_contains("ProvisionedThroughput");
+        const auto old = before.find(index_name);
+        const bool other = capacity && (old == before.end() || index(old->second)["ProvisionedThroughput"] != throughput(*capacity));
+        if (other) co_await change_index(request, table, {{"Update", json::object{{"IndexName", index_name}, {"ProvisionedThroughput", throughput(*capacity)}}}});
+        continue;
+      }
       co_await change_index(request, table, {{"Create", index(value)}});
       co_await wait_for_indexes(request, table);
     }

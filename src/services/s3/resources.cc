@@ -14,22 +14,41 @@ using Rule = aws::PropertyRule;
 using enum aws::PropertyRule::Handling;
 using enum aws::PropertyRule::Change;
 
+constexpr std::string_view kNoRecords = "nothing is recorded about requests and contents";
+constexpr std::string_view kNoLocks = "objects cannot be locked";
+constexpr std::string_view kNoTables = "there are no S3 tables";
+
 constexpr std::array kBucketRules = {
+    Rule{"AbacStatus", kRefused, kInPlace, "policies are not evaluated"},
+    Rule{"AccelerateConfiguration", kRefused, kInPlace, "there are no edge locations"},
+    Rule{"AccessControl", kRefused, kInPlace, "buckets have no ACLs, as with BucketOwnerEnforced"},
+    Rule{"AnalyticsConfigurations", kRefused, kInPlace, kNoRecords},
     Rule{"BucketEncryption", kWarned, kInPlace, "kept and readable, but objects are stored without encryption"},
     Rule{"BucketEncryption.ServerSideEncryptionConfiguration[].BucketKeyEnabled"},
     Rule{"BucketEncryption.ServerSideEncryptionConfiguration[].ServerSideEncryptionByDefault.KMSMasterKeyID"},
     Rule{"BucketEncryption.ServerSideEncryptionConfiguration[].ServerSideEncryptionByDefault.SSEAlgorithm"},
+    Rule{"BucketEncryption.ServerSideEncryptionConfiguration[].BlockedEncryptionTypes", kRefused, kInPlace, "keys of customers (SSE-C) are always refused"},
     Rule{"BucketName", kApplied, kReplaces},
+    Rule{"BucketNamePrefix", kRefused, kReplaces, "use BucketName"}, Rule{"BucketNamespace", kRefused, kReplaces, "accounts have no namespace of their own"},
     Rule{"CorsConfiguration.CorsRules[].AllowedHeaders"}, Rule{"CorsConfiguration.CorsRules[].AllowedMethods"},
     Rule{"CorsConfiguration.CorsRules[].AllowedOrigins"}, Rule{"CorsConfiguration.CorsRules[].ExposedHeaders"},
     Rule{"CorsConfiguration.CorsRules[].Id"}, Rule{"CorsConfiguration.CorsRules[].MaxAge"},
+    Rule{"IntelligentTieringConfigurations", kRefused, kInPlace, "there is one storage class"},
+    Rule{"InventoryConfigurations", kRefused, kInPlace, kNoRecords},
     Rule{"LifecycleConfiguration", kRefused, kInPlace, "objects never expire here"},
+    Rule{"LoggingConfiguration", kRefused, kInPlace, kNoRecords},
+    Rule{"MetadataConfiguration", kRefused, kInPlace, kNoTables}, Rule{"MetadataTableConfiguration", kRefused, kInPlace, kNoTables},
+    Rule{"MetricsConfigurations", kRefused, kInPlace, kNoRecords},
+    Rule{"NotificationConfiguration", kRefused, kInPlace, "buckets send no notifications yet"},
+    Rule{"ObjectLockConfiguration", kRefused, kInPlace, kNoLocks}, Rule{"ObjectLockEnabled", kRefused, kReplaces, kNoLocks},
     Rule{"OwnershipControls.Rules[].ObjectOwnership"},
     Rule{"PublicAccessBlockConfiguration", kWarned, kInPlace, "kept and readable, but access is not checked yet"},
     Rule{"PublicAccessBlockConfiguration.BlockPublicAcls"}, Rule{"PublicAccessBlockConfiguration.BlockPublicPolicy"},
     Rule{"PublicAccessBlockConfiguration.IgnorePublicAcls"}, Rule{"PublicAccessBlockConfiguration.RestrictPublicBuckets"},
+    Rule{"ReplicationConfiguration", kRefused, kInPlace, "objects stay in their bucket"},
     Rule{"Tags[].Key"}, Rule{"Tags[].Value"},
     Rule{"VersioningConfiguration.Status"},
+    Rule{"WebsiteConfiguration", kRefused, kInPlace, "there are no websites"},
 };
 constexpr std::array kPolicyRules = {Rule{"Bucket", kApplied, kReplaces}, Rule{"PolicyDocument"}};
 constexpr std::array<std::string_view, 2> kPolicyRequired = {"Bucket", "PolicyDocument"};
