@@ -56,7 +56,7 @@ def entries_of(section):
         if disposition not in DISPOSITIONS:
             raise ValueError(f"'{disposition}' is none of {', '.join(DISPOSITIONS)}")
         if isinstance(members, list):
-            if disposition in ("warned", "refused"):
+            if disposition not in ("applied", "neutral"):
                 raise ValueError(f"'{disposition}' needs a text for each member")
             members = dict.fromkeys(members, "")
         for entry, note in members.items():

@@ -48,3 +48,10 @@ def events_of(platform):
         yield events
     finally:
         events.close()
+
+
+def wait_for(look, timeout=10):
+    deadline = time.monotonic() + timeout
+    while not look():
+        assert time.monotonic() < deadline, f"nothing in {timeout} s"
+        time.sleep(0.02)
