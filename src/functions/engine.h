@@ -89,7 +89,9 @@ struct EngineOptions {
 
 class Engine {
  public:
-  // `context` runs all of the engine's own work; invoke() may be called from any executor.
+  // `context` starts and ends workers; one thread runs it. invoke() may be called from any executor; a worker's events are
+  // handled on the caller's thread when that is an io_context's own executor. Such contexts are run by one thread each and
+  // must outlive the engine, like `context`.
   Engine(asio::io_context& context, const Clock& clock, Entropy& entropy, EngineOptions options);
   ~Engine();
   // Boots workers for the runtime and, with `load`, loads one environment of this function in the background.

@@ -1,8 +1,12 @@
-// functions/engine_impl.h: what engine.cc (calls) and pool.cc (workers) share. Everything runs on one strand, except
-// where a member says otherwise.
+// functions/engine_impl.h: what the engine's sources share.
+//
+// Threads: `mutex` guards everything that a comment does not except. Locked says that the caller holds it; callers' answers and
+// events of the live log are given after it is released. A slot that is busy, loading or moving belongs to its home's thread:
+// its log and its call are touched there alone. Processes are started, and folders removed, on `background`.
 #pragma once
 
 #include <deque>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -23,105 +27,163 @@ using Steady = std::chrono::steady_clock;
 struct Call {
   std::shared_ptr<const FunctionSpec> spec;
   Invocation invocation;
-  std::move_only_function<void(InvocationResult)> done;
+  std::move_only_function<void(InvocationResult)> done;  // called without the lock; may run the caller inline on its own thread
   Steady::time_point queued;
   std::shared_ptr<StreamPipe> stream;  // where a streamed answer goes; none: it is gathered
+  std::optional<Home> home;            // the caller's thread, when it is one of an io_context
 };
 
 struct Pool;
+struct Runtime;
 
 // A worker as the engine sees it: booting or generic, then loading one function, then idle and busy in turn.
 struct Slot final : Worker {
-  enum class State { kBooting, kGeneric, kLoading, kIdle, kBusy };
-  Slot(const Strand& strand, Process process, Fd channel, Fd log, std::shared_ptr<Engine::Impl> engine);
+  enum class State { kBooting, kGeneric, kLoading, kMoving, kIdle, kBusy };
+  Slot(const Home& home, Process process, Fd channel, Fd log, std::shared_ptr<Engine::Impl> engine);
 
   void on_frame(char type, unsigned flags, std::string_view body) override;
   bool on_log(std::string_view bytes) override;
   void on_end(bool broken_protocol) override;
+  void kill_process() override;
   std::shared_ptr<Slot> self() { return std::static_pointer_cast<Slot>(shared_from_this()); }
+  void take_log();  // what was printed so far belongs to the open call; home's thread
 
   std::weak_ptr<Engine::Impl> engine;
   std::string folder, log_stream, mark;
-  State state = State::kBooting;
+  std::shared_ptr<Runtime> runtime;
+
+  // Guarded by the engine's mutex.
+  std::atomic<State> state = State::kBooting;  // a frame tells the home's thread what it was, without the lock
   std::shared_ptr<Pool> pool;  // from loading on
   std::shared_ptr<const FunctionSpec> spec;
   std::optional<Call> call;
+  bool ending = false, timed_out = false, log_watched = false;
+  Steady::time_point since, deadline = Steady::time_point::max();
+  std::optional<Home> caller;   // who made the last calls from elsewhere
+  unsigned remote_calls = 0;    // in a row, by `caller`
+
+  // The home's thread.
   LogCapture log;
-  std::string init_log;
-  bool streaming = false;              // the open call's answer comes in pieces
+  std::string init_log, printed;
+  bool streaming = false;       // the open call's answer comes in pieces
   std::uint64_t streamed_bytes = 0;
-  std::string gathered;                // the pieces, when the caller wants them whole
-  bool first_call = true, ending = false, timed_out = false;
-  Steady::time_point since, deadline = Steady::time_point::max(), memory_read{};
+  std::string gathered;         // the pieces, when the caller wants them whole
+  bool first_call = true;
   std::chrono::microseconds init{0};
   std::uint64_t memory_peak = 0;
+  Steady::time_point memory_read{};
 };
+
+bool processors_busy();  // everything that this machine can run at once is running
 
 // All workers and waiting calls of one function version.
 struct Pool {
   std::shared_ptr<const FunctionSpec> spec;
+  std::shared_ptr<Runtime> runtime;
   std::deque<Call> waiting;
   std::vector<std::shared_ptr<Slot>> idle;  // the most recently used last
-  unsigned total = 0, loading = 0;
+  unsigned total = 0, loading = 0;          // booting ones for this function included
   bool retired = false;
-  std::chrono::microseconds mean{0};  // moving mean of recent durations
+  std::optional<Home> caller;               // who called last
+  std::chrono::microseconds mean{0};        // moving mean of recent durations
+};
+
+// One interpreter: how its workers start, and those that wait for a function.
+struct Runtime {
+  std::string name, interpreter, client;
+  std::deque<std::shared_ptr<Slot>> generic;  // the oldest first
+  bool wanted = false;       // a function of it is known
+  unsigned booting = 0;
+  bool boot_failed = false;
+};
+
+// A call that its worker has answered, or will never answer.
+struct Finished {
+  Call call;
+  InvocationResult result;
+  std::string version, function;
+  unsigned memory_mb = 128;
 };
 
 struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   Impl(asio::io_context& context, const Clock& clock_in, Entropy& entropy_in, EngineOptions options_in);
 
-  // engine.cc
+  // Holds the mutex; what was put off runs when it ends.
+  class Locked {
+   public:
+    explicit Locked(Impl& impl) : lock_(impl.mutex) {}
+    ~Locked() {
+      lock_.unlock();
+      for (auto& action : after_) action();
+    }
+    void after(std::move_only_function<void()> action) { after_.push_back(std::move(action)); }
+
+   private:
+    std::unique_lock<std::mutex> lock_;
+    std::vector<std::move_only_function<void()>> after_;
+  };
+
+  // engine.cc: calls
   void submit(Call call);
-  void dispatch(const std::shared_ptr<Pool>& pool);
-  void assign(const std::shared_ptr<Slot>& slot, Call call);
-  void frame_arrived(Slot& slot, char type, unsigned flags, std::string_view body);
+  void begin(Locked& locked, const std::shared_ptr<Slot>& slot, Call call);
+  void dispatch(Locked& locked, const std::shared_ptr<Pool>& pool);
+  void rest(Locked& locked, const std::shared_ptr<Slot>& slot);  // the worker is free: next call, idle, or another home
+  void refuse(Call call, Outcome outcome, std::string payload);
+  void fail_load(Locked& locked, const std::shared_ptr<Pool>& pool, std::string payload, std::string log);
   void piece_arrived(Slot& slot, char type, std::string_view body);
   void answer_arrived(Slot& slot, char type, unsigned flags, std::string_view body);
-  void ended(Slot& slot, bool broken);
-  void finish(Slot& slot, Outcome outcome, std::string payload);
-  void refuse(Call call, Outcome outcome, std::string payload);
-  void fail_load(Pool& pool, std::string payload, std::string log);
-  void print(const Slot& slot, std::string_view line) const;
   LogCapture::OnLine printer(const Slot& slot) const;
-  void wake_at(Steady::time_point when);
-  void tick();
-  void shutdown();
+  Finished take_finished(Slot& slot, Outcome outcome, std::string payload);
+  void report(Finished finished);
+  void print(const LogLine& line) const;
 
-  // pool.cc
-  std::shared_ptr<Pool> pool_of(const std::shared_ptr<const FunctionSpec>& spec);
-  bool scale(const std::shared_ptr<Pool>& pool, unsigned wanted);
-  bool start_worker(const std::shared_ptr<Pool>& pool);
-  std::expected<std::shared_ptr<Slot>, std::string> boot(std::map<std::string, std::string> environment, std::vector<std::string> flags);
+  // supervise.cc: what workers do besides answering, and time
+  void frame_arrived(Slot& slot, char type, unsigned flags, std::string_view body);
+  void loaded(Slot& slot, unsigned flags);
+  void load_failed(Slot& slot, unsigned flags, std::string_view body);
+  void ended(Slot& slot, bool broken);
+  void wake_at(Steady::time_point when);  // locked
+  void tick();
+  Steady::time_point sweep(Locked& locked, Steady::time_point now);  // deadlines, idle time, waiting calls; when to look again
+  void shutdown();
+  void kill_all();  // any thread, no lock
+
+  // pool.cc: workers
+  std::shared_ptr<Pool> pool_of(const std::shared_ptr<const FunctionSpec>& spec, const std::shared_ptr<Runtime>& runtime);
+  std::expected<std::shared_ptr<Runtime>, std::string> runtime_of(const std::string& name);
+  void scale(Locked& locked, const std::shared_ptr<Pool>& pool, unsigned wanted);
+  void start_worker(Locked& locked, const std::shared_ptr<Pool>& pool);
+  void boot_for(const std::shared_ptr<Pool>& pool);  // background, not locked
+  std::expected<std::shared_ptr<Slot>, std::string> boot(const std::shared_ptr<Runtime>& runtime, std::map<std::string, std::string> environment);
   void load(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool);
   std::map<std::string, std::string> function_environment(const FunctionSpec& spec, const Slot* slot) const;
   bool evict_one(const Pool* except);
   void refill();
   void end_worker(const std::shared_ptr<Slot>& slot);
   void forget(Slot& slot);
-  ExitStatus reap_and_forget(Slot& slot);
-  Steady::time_point sweep(Steady::time_point now);  // deadlines, idle time, waiting calls; returns when to look again
+  ExitStatus reap_worker(Slot& slot);  // not locked, home
   void retire(const std::string& key);
 
-  void kill_all();  // any thread
-
-  Strand strand;
+  asio::io_context& context;
+  Home background;
   const Clock& clock;
   Entropy& entropy;
   EngineOptions options;
-  std::string client_path, setup_error;
+  std::string setup_error;
+
+  std::mutex mutex;
   std::unordered_map<std::string, std::shared_ptr<Pool>> pools;
-  std::deque<std::shared_ptr<Slot>> generic;  // the oldest first
+  std::map<std::string, std::shared_ptr<Runtime>> runtimes;  // by interpreter
   std::set<std::shared_ptr<Slot>> slots;
-  unsigned prebooted_wanted = 0, next_worker = 0;
-  bool stopped = false, boot_failed = false;
-  asio::steady_timer timer;
+  bool stopped = false;
   Steady::time_point timer_at = Steady::time_point::max();
-  std::atomic<unsigned> workers{0}, busy{0}, waiting{0};
+  asio::steady_timer timer;  // background
+  std::atomic<unsigned> workers{0}, busy{0}, waiting{0}, next_worker{0};
   std::atomic<std::uint64_t> invocations{0}, cold_starts{0};
 
-  std::mutex live_mutex;  // guards `live` and the start of processes; taken at start and end of a worker only
+  std::mutex live_mutex;  // guards `live`, the start and the reaping of processes; taken at start and end of a worker only
   std::set<pid_t> live;
-  std::atomic<bool> stopping{false};  // set by kill_all() before the strand learns of it in shutdown()
+  std::atomic<bool> stopping{false};  // set by kill_all() before the rest learns of it in shutdown()
 };
 
 }  // namespace parvis::functions

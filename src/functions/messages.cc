@@ -38,7 +38,7 @@ std::string frame(char type, std::string_view body) {
   return out;
 }
 
-std::string invoke_frame(const Invocation& call, std::chrono::milliseconds timeout) {
+std::string invoke_head(const Invocation& call, std::chrono::milliseconds timeout) {
   std::string meta;
   quote(meta, "{\"id\":", call.request_id);
   quote(meta, ",\"arn\":", call.function_arn);
@@ -46,13 +46,12 @@ std::string invoke_frame(const Invocation& call, std::chrono::milliseconds timeo
   if (!call.client_context.empty()) quote(meta, ",\"clientContext\":", call.client_context);
   meta += fmt::format(",\"timeoutMs\":{}}}", timeout.count());
   std::string out;
-  out.reserve(kFrameHeaderBytes + 4 + meta.size() + call.payload.size());
+  out.reserve(kFrameHeaderBytes + 4 + meta.size());
   put_u32(out, 4 + meta.size() + call.payload.size());
   out += 'I';
   out += '\0';
   put_u32(out, meta.size());
   out += meta;
-  out += call.payload;
   return out;
 }
 

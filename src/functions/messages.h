@@ -19,7 +19,7 @@ inline constexpr std::size_t kFrameHeaderBytes = 6;                      // u32 
 inline constexpr unsigned kFlagLogged = 1, kFlagExiting = 2;
 
 std::string frame(char type, std::string_view body);
-std::string invoke_frame(const Invocation& call, std::chrono::milliseconds timeout);
+std::string invoke_head(const Invocation& call, std::chrono::milliseconds timeout);  // the payload follows it
 
 std::string error_payload(std::string_view type, std::string_view message);
 std::string too_large_payload(std::size_t bytes_max);

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <thread>
 
+#include <boost/asio/post.hpp>
 #include <fmt/chrono.h>
 #include <spdlog/spdlog.h>
 
@@ -25,12 +26,8 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
+constexpr milliseconds kLogWatchAfter{20};
 constexpr milliseconds kInitTimeoutMin{10'000};  // Lambda's limit of the init phase
-constexpr milliseconds kQueueWaitMax{60'000};
-constexpr milliseconds kScaleWait{5};
-constexpr milliseconds kScaleWaitShort{50};  // for functions whose workers would empty the queue sooner than one starts
-constexpr milliseconds kSaturatedWaitMax{500};  // after this a call gets its worker although the processors are busy
-constexpr milliseconds kBlockedCheck{50};  // how often calls look again whether a limit has room
 
 // Node.js reads these at its start only, so a function that sets one boots a worker of its own.
 constexpr std::array kStartupVariables = {"NODE_OPTIONS", "NODE_PATH", "NODE_EXTRA_CA_CERTS", "NODE_ICU_DATA", "NODE_V8_COVERAGE", "UV_THREADPOOL_SIZE",
@@ -41,15 +38,6 @@ bool needs_cold_boot(const FunctionSpec& spec) {
 }
 
 unsigned loading_max() { return std::max(2u, std::thread::hardware_concurrency()); }
-
-// Whether everything that this machine can run at once is running: then one more worker makes the waiting calls wait longer.
-// Source: proc(5), /proc/loadavg: the fourth field counts runnable threads; this one is among them.
-bool processors_busy() {
-  std::ifstream loads("/proc/loadavg");
-  double ignored = 0;
-  unsigned runnable = 0;
-  return static_cast<bool>(loads >> ignored >> ignored >> ignored >> runnable) && runnable > std::thread::hardware_concurrency();
-}
 
 // A platform that was killed leaves the folders of its workers behind.
 void remove_leftovers(const std::string& scratch_dir) {
@@ -62,81 +50,141 @@ void remove_leftovers(const std::string& scratch_dir) {
   }
 }
 
-std::string setup(const EngineOptions& options, const std::string& client_path) {
+std::string setup(const EngineOptions& options) {
   std::error_code error;
   fs::create_directories(options.scratch_dir, error);
   if (error) return "cannot create the scratch folder " + options.scratch_dir + ": " + error.message();
   remove_leftovers(options.scratch_dir);
   fs::permissions(options.scratch_dir, fs::perms::owner_all, error);
-  std::ofstream(client_path, std::ios::binary | std::ios::trunc) << kNodeClient;
-  if (fs::file_size(client_path, error) != kNodeClient.size() || error) return "cannot write " + client_path;
   return {};
+}
+
+// Writes a client to the scratch folder. Its name carries its hash. Empty: that failed.
+std::string write_client(const std::string& scratch_dir, std::string_view name, std::string_view ending, std::string_view text) {
+  const std::string path = fmt::format("{}/{}-{}{}", scratch_dir, name, hex_encode(sha256(text)).substr(0, 16), ending);
+  std::error_code error;
+  if (fs::file_size(path, error) == text.size() && !error) return path;
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
+  return fs::file_size(path, error) == text.size() && !error ? path : std::string();
 }
 
 }  // namespace
 
-Slot::Slot(const Strand& strand, Process process, Fd channel, Fd log_fd, std::shared_ptr<Engine::Impl> owner)
-    : Worker(strand, std::move(process), std::move(channel), std::move(log_fd)),
-      engine(owner),
-      mark('\0' + owner->entropy.token(32) + '\0'),
-      log(mark),
-      since(Steady::now()) {}
-
-Engine::Impl::Impl(asio::io_context& context, const Clock& clock_in, Entropy& entropy_in, EngineOptions options_in)
-    : strand(asio::make_strand(context.get_executor())), clock(clock_in), entropy(entropy_in), options(std::move(options_in)), timer(strand) {
-  options.scratch_dir = fs::absolute(options.scratch_dir).string();
-  client_path = options.scratch_dir + "/node-client-" + hex_encode(sha256(kNodeClient)).substr(0, 16) + ".cjs";
-  setup_error = setup(options, client_path);
+// Whether everything that this machine can run at once is running: then one more worker makes the waiting calls wait longer.
+// Source: proc(5), /proc/loadavg: the fourth field counts runnable threads; this one is among them.
+bool processors_busy() {
+  std::ifstream loads("/proc/loadavg");
+  double ignored = 0;
+  unsigned runnable = 0;
+  return static_cast<bool>(loads >> ignored >> ignored >> ignored >> runnable) && runnable > std::thread::hardware_concurrency();
 }
 
-std::shared_ptr<Pool> Engine::Impl::pool_of(const std::shared_ptr<const FunctionSpec>& spec) {
-  prebooted_wanted = options.prebooted;
+Slot::Slot(const Home& home, Process process, Fd channel, Fd log_fd, std::shared_ptr<Engine::Impl> owner)
+    : Worker(home, std::move(process), std::move(channel), std::move(log_fd)),
+      engine(owner),
+      mark('\0' + owner->entropy.token(32) + '\0'),
+      since(Steady::now()),
+      log(mark) {}
+
+Engine::Impl::Impl(asio::io_context& context_in, const Clock& clock_in, Entropy& entropy_in, EngineOptions options_in)
+    : context(context_in), background(context_in.get_executor()), clock(clock_in), entropy(entropy_in), options(std::move(options_in)), timer(context_in) {
+  options.scratch_dir = fs::absolute(options.scratch_dir).string();
+  setup_error = setup(options);
+}
+
+std::expected<std::shared_ptr<Runtime>, std::string> Engine::Impl::runtime_of(const std::string& name) {
+  if (!name.starts_with("nodejs")) return std::unexpected("the runtime " + name + " is not supported yet: only nodejs runtimes are");
+  auto& runtime = runtimes[options.node_path];
+  if (!runtime) {
+    runtime = std::make_shared<Runtime>();
+    runtime->name = name;
+    runtime->interpreter = options.node_path;
+    if (setup_error.empty()) {
+      runtime->client = write_client(options.scratch_dir, "node-client", ".cjs", kNodeClient);
+      if (runtime->client.empty()) setup_error = "cannot write the runtime client to " + options.scratch_dir;
+    }
+  }
+  runtime->wanted = true;
+  return runtime;
+}
+
+std::shared_ptr<Pool> Engine::Impl::pool_of(const std::shared_ptr<const FunctionSpec>& spec, const std::shared_ptr<Runtime>& runtime) {
   auto& pool = pools[spec->key];
   if (!pool) {
     pool = std::make_shared<Pool>();
     pool->spec = spec;
+    pool->runtime = runtime;
   }
   return pool;
 }
 
 // --- starting --------------------------------------------------------------------------------------------------------
 
-// Starts up to `wanted` workers in all, those that load already included. False when none can be started at all.
-bool Engine::Impl::scale(const std::shared_ptr<Pool>& pool, unsigned wanted) {
+// Starts up to `wanted` workers in all, those that load already included.
+void Engine::Impl::scale(Locked& locked, const std::shared_ptr<Pool>& pool, unsigned wanted) {
   wanted = std::min(wanted, loading_max());
   while (pool->loading < wanted && pool->total < pool->spec->concurrency_max) {
-    if (workers >= options.workers_max && !evict_one(pool.get())) return true;
-    if (!start_worker(pool)) return false;
+    if (workers >= options.workers_max && !evict_one(pool.get())) return;
+    start_worker(locked, pool);
   }
-  return true;
 }
 
-bool Engine::Impl::start_worker(const std::shared_ptr<Pool>& pool) {
-  std::shared_ptr<Slot> slot;
+// A generic worker that waits is handed the function; else one boots for it.
+void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& pool) {
+  ++pool->total;
+  ++pool->loading;
+  ++workers;
+  auto& generic = pool->runtime->generic;
+  if (generic.empty() || needs_cold_boot(*pool->spec)) {
+    return asio::post(background, [self = shared_from_this(), pool] { self->boot_for(pool); });
+  }
+  // One that has booted, when there is one.
+  auto found = std::find_if(generic.begin(), generic.end(), [](const auto& slot) { return slot->state == Slot::State::kGeneric; });
+  if (found == generic.end()) found = generic.begin();
+  const auto slot = std::move(*found);
+  generic.erase(found);
+  slot->since = Steady::now();
+  locked.after([this, slot, pool] { load(slot, pool); });
+  if (slot->state == Slot::State::kBooting) --slot->runtime->booting;
+  slot->state = Slot::State::kLoading;
+  slot->pool = pool;
+  slot->spec = pool->spec;
+  slot->deadline = slot->since + std::max<milliseconds>(kInitTimeoutMin, pool->spec->timeout);
+  wake_at(slot->since + kLogWatchAfter);
+}
+
+void Engine::Impl::boot_for(const std::shared_ptr<Pool>& pool) {
   const bool cold = needs_cold_boot(*pool->spec);
-  if (!generic.empty() && !cold) {
-    slot = std::move(generic.front());
-    generic.pop_front();
-    slot->since = Steady::now();
-  } else {
-    if (cold) spdlog::info("function {}: sets start-up variables of Node.js, so its workers boot cold", pool->spec->name);
-    auto booted = boot(cold ? function_environment(*pool->spec, nullptr) : std::map<std::string, std::string>{}, {});
-    if (!booted) {
-      spdlog::error("function {}: {}", pool->spec->name, booted.error());
-      do fail_load(*pool, error_payload("Runtime.InvalidEntrypoint", booted.error()), {});
-      while (!pool->waiting.empty());
-      return false;
-    }
-    slot = std::move(*booted);
+  if (cold) spdlog::info("function {}: sets start-up variables of Node.js, so its workers boot cold", pool->spec->name);
+  auto booted = boot(pool->runtime, cold ? function_environment(*pool->spec, nullptr) : std::map<std::string, std::string>{});
+  Locked locked(*this);
+  if (!booted) {
+    --pool->total;
+    --pool->loading;
+    --workers;
+    if (stopping || stopped) return;
+    spdlog::error("function {}: {}", pool->spec->name, booted.error());
+    do fail_load(locked, pool, error_payload("Runtime.InvalidEntrypoint", booted.error()), {});
+    while (!pool->waiting.empty());
+    return;
   }
-  load(slot, pool);
-  return true;
+  const auto slot = std::move(*booted);
+  slot->state = Slot::State::kLoading;
+  slot->pool = pool;
+  slot->spec = pool->spec;
+  slot->deadline = slot->since + std::max<milliseconds>(kInitTimeoutMin, pool->spec->timeout);
+  wake_at(slot->since + kLogWatchAfter);
+  locked.after([this, slot, pool] {
+    load(slot, pool);
+    slot->watch();
+  });
 }
 
-std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(std::map<std::string, std::string> environment, std::vector<std::string> flags) {
+// Background, not locked. The caller sets the slot's state and calls watch().
+std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::shared_ptr<Runtime>& runtime, std::map<std::string, std::string> environment) {
   if (!setup_error.empty()) return std::unexpected(setup_error);
-  if (access(options.node_path.c_str(), X_OK) != 0) {
-    return std::unexpected("the Node.js interpreter '" + options.node_path + "' cannot be run: " + std::strerror(errno));
+  if (access(runtime->interpreter.c_str(), X_OK) != 0) {
+    return std::unexpected("the Node.js interpreter '" + runtime->interpreter + "' cannot be run: " + std::strerror(errno));
   }
   const std::string folder = fmt::format("{}/worker-{}-{}", options.scratch_dir, getpid(), next_worker++);
   std::error_code error;
@@ -153,19 +201,21 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(std::map<st
   environment.emplace("TZ", ":UTC");
   environment["TMPDIR"] = folder + "/tmp";
   if (!options.node_sdk_dir.empty()) environment.emplace("NODE_PATH", options.node_sdk_dir);
-  ProcessSpec spec{.arguments = {options.node_path}, .environment = std::move(environment), .directory = folder, .output_fd = log_write.get(), .channel_fd = theirs.get()};
-  spec.arguments.insert(spec.arguments.end(), flags.begin(), flags.end());
-  spec.arguments.push_back(client_path);
-  const std::lock_guard lock(live_mutex);
-  if (stopping) return std::unexpected("the function engine is stopping");
-  auto process = spawn(spec);
-  if (!process) return std::unexpected(process.error());
-  live.insert(process->pid);
-  auto slot = std::make_shared<Slot>(strand, std::move(*process), std::move(ours), std::move(log_read), shared_from_this());
+  const ProcessSpec spec{.arguments = {runtime->interpreter, runtime->client}, .environment = std::move(environment), .directory = folder, .output_fd = log_write.get(), .channel_fd = theirs.get()};
+  std::expected<Process, std::string> process;
+  {
+    const std::lock_guard lock(live_mutex);
+    if (stopping) return std::unexpected("the function engine is stopping");
+    process = spawn(spec);
+    if (!process) return std::unexpected(process.error());
+    live.insert(process->pid);
+  }
+  auto slot = std::make_shared<Slot>(background, std::move(*process), std::move(ours), std::move(log_read), shared_from_this());
   slot->folder = folder;
+  slot->runtime = runtime;
   slot->log_stream = fmt::format("{:%Y/%m/%d}/[$LATEST]{}", fmt::gmtime(std::chrono::system_clock::to_time_t(clock.wall())), entropy.token(32, "0123456789abcdef"));
+  const std::lock_guard lock(mutex);
   slots.insert(slot);
-  slot->watch();
   return slot;
 }
 
@@ -192,14 +242,8 @@ std::map<std::string, std::string> Engine::Impl::function_environment(const Func
   return environment;
 }
 
+// Hands the function to the worker. Not locked.
 void Engine::Impl::load(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool) {
-  slot->state = Slot::State::kLoading;
-  slot->pool = pool;
-  slot->spec = pool->spec;
-  slot->deadline = slot->since + std::max<milliseconds>(kInitTimeoutMin, pool->spec->timeout);
-  ++pool->total;
-  ++pool->loading;
-  ++workers;
   // Bundles are content-addressed, so the folder's name stands for the code. One cache per bundle: functions must not
   // be able to plant compiled code for each other.
   const std::string cache = options.scratch_dir + "/code-cache/" + hex_encode(sha256(pool->spec->code_dir)).substr(0, 32);
@@ -211,23 +255,30 @@ void Engine::Impl::load(const std::shared_ptr<Slot>& slot, const std::shared_ptr
                                                                    {"sdkDir", options.node_sdk_dir},
                                                                    {"cacheDir", cache},
                                                                    {"mark", slot->mark}})));
-  wake_at(slot->deadline);
 }
 
 // Boots one generic worker at a time, and none while a function loads: a waiting call needs the processor more.
 void Engine::Impl::refill() {
-  if (stopped || stopping || boot_failed || !setup_error.empty() || generic.size() >= prebooted_wanted) return;
-  for (const auto& slot : generic) {
-    if (slot->state == Slot::State::kBooting) return;
-  }
+  if (stopped || stopping || !setup_error.empty()) return;
   for (const auto& [key, pool] : pools) {
     if (pool->loading > 0) return;
   }
-  if (auto booted = boot({}, {})) {
-    generic.push_back(std::move(*booted));
-  } else {
-    boot_failed = true;
-    spdlog::error("cannot boot a worker: {}", booted.error());
+  for (const auto& [path, runtime] : runtimes) {
+    if (!runtime->wanted || runtime->boot_failed || runtime->booting > 0 || runtime->generic.size() >= options.prebooted) continue;
+    ++runtime->booting;
+    asio::post(background, [self = shared_from_this(), runtime] {
+      auto booted = self->boot(runtime, {});
+      const std::lock_guard lock(self->mutex);
+      if (!booted) {
+        --runtime->booting;
+        runtime->boot_failed = true;
+        if (!self->stopping) spdlog::error("cannot boot a worker: {}", booted.error());
+        return;
+      }
+      runtime->generic.push_back(*booted);
+      (*booted)->watch();
+    });
+    return;
   }
 }
 
@@ -245,34 +296,17 @@ bool Engine::Impl::evict_one(const Pool* except) {
   return true;
 }
 
-void Engine::Impl::end_worker(const std::shared_ptr<Slot>& slot) {
-  if (slot->ending) return;
-  slot->ending = true;
-  forget(*slot);
-  slot->kill();
-}
-
-// Takes the worker out of all counts. Its process may live a little longer.
-void Engine::Impl::forget(Slot& slot) {
-  const auto self = slot.self();
-  std::erase(generic, self);
-  if (!slot.pool) return;
-  std::erase(slot.pool->idle, self);
-  if (slot.state == Slot::State::kLoading) --slot.pool->loading;
-  --slot.pool->total;
-  --workers;
-}
-
-ExitStatus Engine::Impl::reap_and_forget(Slot& slot) {
+ExitStatus Engine::Impl::reap_worker(Slot& slot) {
   ExitStatus status;
   {
     const std::lock_guard lock(live_mutex);
     if (live.erase(slot.pid()) > 0) status = reap(slot.pid(), true);  // it has ended: this does not wait
   }
   slot.close();
-  std::error_code ignored;
-  fs::remove_all(slot.folder, ignored);
-  slots.erase(slot.self());
+  asio::post(background, [folder = slot.folder] {
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+  });
   return status;
 }
 
@@ -284,51 +318,6 @@ void Engine::Impl::retire(const std::string& key) {
   const auto idle = pool->idle;
   for (const auto& slot : idle) end_worker(slot);
   if (pool->total == 0 && pool->waiting.empty()) pools.erase(found);
-}
-
-Steady::time_point Engine::Impl::sweep(Steady::time_point now) {
-  auto next = Steady::time_point::max();
-  const std::vector<std::shared_ptr<Slot>> all(slots.begin(), slots.end());
-  for (const auto& slot : all) {
-    if (slot->ending) continue;
-    if (slot->state == Slot::State::kBusy || slot->state == Slot::State::kLoading) {
-      if (slot->deadline > now) {
-        next = std::min(next, slot->deadline);
-      } else if (!slot->timed_out) {
-        slot->timed_out = true;
-        slot->memory_peak = std::max(slot->memory_peak, peak_memory_bytes(slot->pid()));
-        slot->kill();
-      }
-    } else if (slot->state == Slot::State::kIdle) {
-      if (slot->since + options.idle_timeout <= now) end_worker(slot);
-      else next = std::min(next, slot->since + options.idle_timeout);
-    }
-  }
-  for (auto at = pools.begin(); at != pools.end();) {
-    const auto pool = (at++)->second;
-    while (!pool->waiting.empty() && pool->waiting.front().queued + kQueueWaitMax <= now) {
-      Call call = std::move(pool->waiting.front());
-      pool->waiting.pop_front();
-      --waiting;
-      refuse(std::move(call), Outcome::kThrottled, error_payload("TooManyRequestsException", "Rate Exceeded."));
-    }
-    const bool drains_soon = pool->total > 0 && pool->mean.count() > 0 && pool->mean * pool->waiting.size() / pool->total < kScaleWait;
-    const auto patience = drains_soon ? kScaleWaitShort : kScaleWait;
-    const auto overdue = std::count_if(pool->waiting.begin(), pool->waiting.end(), [&](const Call& call) { return call.queued + patience <= now; });
-    const bool patient = pool->total > 0 && overdue > 0 && pool->waiting.front().queued + kSaturatedWaitMax > now;
-    if (overdue > 0 && !(patient && processors_busy())) scale(pool, static_cast<unsigned>(overdue));
-    if (!pool->waiting.empty()) next = std::min(next, now + (overdue > 0 ? kBlockedCheck : kScaleWait));
-    if (pool->total == 0 && pool->waiting.empty()) pools.erase(pool->spec->key);
-  }
-  return next;
-}
-
-void Engine::Impl::kill_all() {
-  const std::lock_guard lock(live_mutex);
-  stopping = true;
-  for (const pid_t pid : live) kill_group(pid);
-  for (const pid_t pid : live) reap(pid, true);
-  live.clear();
 }
 
 }  // namespace parvis::functions

@@ -1,13 +1,19 @@
-// functions/worker.h: one worker process and the pipes to it. All members run on the engine's strand.
+// functions/worker.h: one worker process and the pipes to it.
+//
+// Every worker has a home: the executor of an io_context that one thread runs. Its events arrive there, and all members run
+// there, except where one says otherwise.
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/strand.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
 
 #include "core/async.h"
 #include "functions/frame_decoder.h"
@@ -15,30 +21,39 @@
 
 namespace parvis::functions {
 
-using Strand = asio::strand<asio::io_context::executor_type>;
+using Home = asio::io_context::executor_type;
 
 // Subclass for what the events mean. on_end comes exactly once, after every frame and all output that the process left.
 class Worker : public std::enable_shared_from_this<Worker> {
  public:
   virtual ~Worker() = default;
-  // Takes both ends of ours; `process` is running. Call watch() once right after.
-  Worker(const Strand& strand, Process process, Fd channel, Fd log);
+  // Takes both ends of ours; `process` is running. Call watch() once right after, from any thread.
+  Worker(const Home& home, Process process, Fd channel, Fd log);
   void watch();
   pid_t pid() const { return pid_; }
-  void send(std::string bytes);
+  const Home& home() const { return home_; }
+  // Any thread. Writes the two parts in a row; what does not fit now is sent from home.
+  void send(std::string_view head, std::string_view tail = {});
+  void kill();  // any thread: SIGKILL to the whole group; on_end follows
   void pause() { paused_ = true; }  // read no further messages, so that the process waits
   void resume();
-  void kill();  // SIGKILL to the whole group; on_end follows
   void close();  // no further events
+  // Further events arrive at `home`, where `then` is called first. The process must not have a call open.
+  void move_to(const Home& home, std::move_only_function<void()> then);
   // Reads what the process has printed so far. With `marked`, until on_log says that the mark was there.
   void drain_log(bool marked);
+  // From now on output is read as it comes; until unwatch_log() only drain_log reads. Costs a wake-up per print.
+  void watch_log();
+  void unwatch_log();
 
  protected:
   virtual void on_frame(char type, unsigned flags, std::string_view body) = 0;
   virtual bool on_log(std::string_view bytes) = 0;  // true: the end-of-call mark was in it
   virtual void on_end(bool broken_protocol) = 0;    // the process has ended and is not reaped yet
+  virtual void kill_process() = 0;                  // any thread: the whole group, unless it has been reaped
 
  private:
+  using Descriptor = asio::posix::basic_stream_descriptor<Home>;
   enum class Got { kMore, kNothing, kClosed };
   void wait_channel();
   void wait_log();
@@ -46,13 +61,23 @@ class Worker : public std::enable_shared_from_this<Worker> {
   Got read_channel();
   Got read_log(bool& marked);
   void flush();
+  void wait_to_flush();
   void ended();
 
-  asio::posix::stream_descriptor channel_, log_, pidfd_;
+  Home home_;
+  Descriptor channel_, pidfd_;
+  Fd log_;
+  std::optional<Descriptor> log_watch_;  // holds log_'s number while output is watched
   pid_t pid_;
   FrameDecoder in_;
+  bool paused_ = false, reading_ = false, broken_ = false, log_closed_ = false;
+  std::atomic<unsigned> epoch_{0};  // counts moves: events of an earlier home that are still on their way are dropped
+  std::atomic<bool> killed_{false}, closed_{false};
+
+  std::mutex send_mutex_;  // guards what follows, and the channel's number
+  int channel_fd_;
   std::string out_;
-  bool paused_ = false, reading_ = false, writing_ = false, killed_ = false, broken_ = false, closed_ = false;
+  bool writing_ = false;
 };
 
 }  // namespace parvis::functions

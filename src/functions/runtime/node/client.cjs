@@ -512,8 +512,16 @@ function serve() {
   switch (String.fromCharCode(frame.type)) {
     case 'I': return invoke(frame);
     case 'L': return void load(JSON.parse(inBuffer.toString('utf8', frame.start, frame.end)));
+    case 'T': return sayGoodbye();
     default: return hardExit(70);
   }
+}
+
+// The engine ends this environment: what listens for SIGTERM gets Lambda's shutdown phase.
+function sayGoodbye() {
+  if (process.listenerCount('SIGTERM') === 0) return hardExit(0);
+  whenEmpty = () => hardExit(0);
+  process.emit('SIGTERM', 'SIGTERM', 15);
 }
 
 function failHard(title, error, exitCode) {
