@@ -74,6 +74,14 @@ ApiError to_api_error(std::exception_ptr thrown, const CallRecord& record) {
                                                 record.call.request_id));
 }
 
+// As S3 answers in Regions that never knew Signature Version 2. Taken as unsigned, such a URL would name the default account's bucket.
+void refuse_signature_v2(const http::Request& request) {
+  static constexpr ErrorSpec kInvalidRequest{"InvalidRequest", 400, Fault::kClient};
+  const bool in_header = request.headers.get("Authorization").starts_with("AWS ");
+  const bool in_query = request.query().find("AWSAccessKeyId=") != std::string_view::npos;
+  if (in_header || in_query) throw ApiError(kInvalidRequest, "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.");
+}
+
 void note_error(const ApiError& error, CallRecord& record) {
   record.status = error.http_status();
   record.error_code = error.code();
@@ -173,6 +181,7 @@ awaitable<http::Response> Pipeline::handle(http::Request request) {
 }
 
 awaitable<http::Response> Pipeline::answer(http::Request& request, const Route& route, CallRecord& record) {
+  if (route.protocol == Protocol::kRestXml) refuse_signature_v2(request);
   if (route.service && options_.authenticate) {
     Identity identity = co_await options_.authenticate(request, route.service->signing_name);
     record.call.principal = std::move(identity.principal);

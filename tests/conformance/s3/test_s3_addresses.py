@@ -105,3 +105,10 @@ def test_pages_of_other_origins(platform, s3, bucket):
     assert status == 403 and "may not use this port" in json.loads(text)["message"]
     status, _, text = request(platform, "GET", f"/{bucket}/k", Origin=ORIGIN, **{"X-Amz-Target": "DynamoDB_20120810.ListTables"})
     assert status == 403
+
+
+def test_signature_version_2_is_refused(platform, bucket):
+    status, _, text = request(platform, "GET", f"/{bucket}/k?AWSAccessKeyId=000000000000&Signature=abc&Expires=4102444800")
+    assert status == 400 and "Please use AWS4-HMAC-SHA256" in text
+    status, _, text = request(platform, "GET", f"/{bucket}/k", Authorization="AWS 000000000000:abc")
+    assert status == 400 and "<Code>InvalidRequest</Code>" in text
