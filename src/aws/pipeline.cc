@@ -11,6 +11,7 @@
 #include "aws/json_codec.h"
 #include "aws/manifest.h"
 #include "aws/protocol.h"
+#include "aws/resource_name.h"
 #include "aws/service_style.h"
 #include "aws/sigv4.h"
 #include "aws/validate.h"
@@ -202,6 +203,7 @@ awaitable<std::shared_ptr<void>> Pipeline::run(const Registry::Entry& entry, Cal
   if (options_.authorize) co_await options_.authorize(record.call, *entry.model, input.get());
   check_constraints(*entry.model, input.get());
   apply_manifest(*entry.model, input.get(), record.warnings);
+  record.resources = resource_names(*entry.model, input.get());
   co_return co_await entry.handler(record.call, std::move(input));
 }
 

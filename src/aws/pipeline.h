@@ -35,6 +35,7 @@ struct CallRecord {
   std::string error_code, error_message;  // empty when it went well
   std::uint64_t duration_us = 0;
   std::uint64_t bytes_in = 0, bytes_out = 0;  // of whole bodies; 0 for calls from inside and for streams
+  std::vector<std::string> resources;         // what it was about, for the meter: tables, a function, a bucket (resource_name.h)
   std::vector<std::string> ignored;           // members that the model does not know, as paths
   std::vector<std::string> warnings;          // sentences on members that were accepted without their effect
 };

@@ -5,6 +5,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -181,6 +182,42 @@ awaitable<Response> Client::send(std::string url, Request request, std::chrono::
     connection.reset();
     if (!idempotent(request.method)) throw ClientError(Kind::kBroken, to.authority + ": the kept connection was closed");
   }
+}
+
+awaitable<Response> Client::download(std::string url, Request request, std::chrono::milliseconds timeout, std::function<void(std::string_view)> take) {
+  const std::shared_ptr<Pool> pool = pool_;
+  const Destination to = parse_url(url);
+  const std::string head = head_of(request, to);
+  const auto connection = co_await pool->connect(co_await asio::this_coro::executor, to, timeout);
+  const auto fail = [&](const boost::system::error_code& ec) {
+    if (ec == beast::error::timeout) throw ClientError(Kind::kTimeout, to.authority + ": timed out");
+    throw ClientError(Kind::kBroken, to.authority + ": broken off: " + ec.message());
+  };
+  connection->stream.expires_after(timeout);
+  const std::array<asio::const_buffer, 2> out{asio::buffer(head), asio::buffer(request.body)};
+  if (const auto [ec, written] = co_await asio::async_write(connection->stream, out, kAwait); ec) fail(ec);
+  bh::response_parser<bh::buffer_body> parser;
+  parser.body_limit(boost::none);
+  parser.header_limit(pool->options.header_bytes_max);
+  if (const auto [ec, bytes] = co_await bh::async_read_header(connection->stream, connection->buffer, parser, kAwait); ec) fail(ec);
+  Response response{.status = parser.get().result_int()};
+  for (const auto& field : parser.get()) response.headers.add(std::string(field.name_string()), std::string(field.value()));
+  std::string piece(256u << 10, '\0');
+  while (!parser.is_done()) {
+    parser.get().body().data = piece.data();
+    parser.get().body().size = piece.size();
+    connection->stream.expires_after(timeout);
+    const auto [ec, bytes] = co_await bh::async_read(connection->stream, connection->buffer, parser, kAwait);
+    if (ec && ec != bh::error::need_buffer) fail(ec);
+    const std::string_view got(piece.data(), piece.size() - parser.get().body().size);
+    if (response.status == 200) {
+      take(got);
+    } else {
+      if (response.body.size() + got.size() > pool->options.body_bytes_max) throw ClientError(Kind::kTooLarge, "the answer is too large");
+      response.body += got;
+    }
+  }
+  co_return response;
 }
 
 }  // namespace parvis::http

@@ -3,9 +3,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "core/async.h"
 #include "http/message.h"
@@ -38,6 +40,10 @@ class Client {  // thread-safe; destroyed before the contexts on which it was us
   // whole exchange past name resolution. Redirects are not followed. A kept connection that turns out closed is replaced
   // once, for idempotent methods. Throws ClientError.
   awaitable<Response> send(std::string url, Request request, std::chrono::milliseconds timeout);
+  // As above on a connection of its own, for bodies of any size: the pieces of an answer of status 200 go to `take`, and the
+  // response has no body; other answers come whole, up to body_bytes_max. `timeout` bounds the wait for each piece. What `take`
+  // throws ends the exchange.
+  awaitable<Response> download(std::string url, Request request, std::chrono::milliseconds timeout, std::function<void(std::string_view)> take);
 
  private:
   struct Pool;
