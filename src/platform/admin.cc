@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include "platform/edge.h"
+#include "platform/stored_bytes.h"
 #include "storage/backup.h"
-#include "storage/tuple.h"
 
 namespace parvis::platform {
 namespace {
@@ -13,24 +13,16 @@ namespace {
 constexpr int kWipesMax = 100;  // what still runs may write once more
 constexpr std::chrono::milliseconds kWipePause{30};
 
-// Every account and Region that has anything in the store.
-awaitable<std::vector<aws::Scope>> scopes_of(storage::Store& store) {
-  std::vector<aws::Scope> scopes;
-  const auto snapshot = store.snapshot();
-  for (std::string at;;) {
-    const storage::ScanPage page = co_await snapshot->scan({.begin = at, .limit = 1});
-    if (page.entries.empty()) co_return scopes;
-    const std::string& key = page.entries[0].key;
-    storage::TupleReader reader(key);
-    const auto account = reader.string();
-    const auto region = account ? reader.string() : account;
-    if (!region) {
-      at = key + '\0';
-      continue;
-    }
-    scopes.push_back({*account, *region});
-    at = storage::prefix_end(storage::TupleWriter().string(*account).string(*region).view());
+// "2026-11-25" → 20261125
+std::optional<std::uint64_t> parse_day(std::string_view text) {
+  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
+  std::uint64_t day = 0;
+  for (const char letter : text) {
+    if (letter == '-') continue;
+    if (letter < '0' || letter > '9') return std::nullopt;
+    day = day * 10 + static_cast<std::uint64_t>(letter - '0');
   }
+  return day;
 }
 
 }  // namespace
@@ -44,6 +36,7 @@ std::map<std::string, Admin::Handler, std::less<>> Admin::routes() {
                if (name == "stack") stack = std::move(value);
              return prune(std::move(stack));
            }},
+          {"GET /_parvis/usage", [this](http::Request request) { return usage(std::move(request)); }},
           {"POST /_parvis/reset", [this](http::Request) { return reset(); }}};
 }
 
@@ -77,6 +70,19 @@ awaitable<http::Response> Admin::prune(std::string stack) {
     co_return json_response(409, {{"message", errors}});
   }
   co_return json_response(200, {{"removed", boost::json::value_from(*removed)}});
+}
+
+awaitable<http::Response> Admin::usage(http::Request request) {
+  std::uint64_t first = 0, last = 99991231;
+  for (const auto& [name, value] : http::parse_query(request.query())) {
+    const auto day = parse_day(value);
+    if ((name != "from" && name != "to") || !day)
+      co_return json_response(400, {{"message", fmt::format("{}={}: there are from and to, days as 2026-11-25", name, value)}});
+    (name == "from" ? first : last) = *day;
+  }
+  co_await parts_.usage->flush();
+  const auto counts = co_await parts_.usage->read(first, last);
+  co_return json_response(200, usage_json(counts, co_await stored_bytes(parts_.store, parts_.pipeline, *parts_.logs)));
 }
 
 // Through the service, so that workers of the functions end.

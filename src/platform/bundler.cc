@@ -9,6 +9,7 @@
 
 #include "core/hash.h"
 #include "functions/engine.h"
+#include "platform/esbuild_messages.h"
 #include "services/lambda/code.h"
 
 namespace parvis::platform {
@@ -83,7 +84,7 @@ class Bundler {
     if (!fs::is_directory(source))
       return error(at, fmt::format("the code folder {} does not exist", source.string()), "name an existing folder");
     const fs::path bundle = build(pointer, resource, source);
-    if (bundle.empty()) return;
+    if (bundle.empty() || !check_handler(pointer, resource, bundle)) return;
     auto& properties = resource["Properties"].is_object() ? resource["Properties"].get_object() : resource["Properties"].emplace_object();
     if (code_name == "CodeUri") {
       properties["CodeUri"] = {{"Bucket", lambda::kLocalBucket}, {"Key", bundle.string()}};
@@ -124,6 +125,34 @@ class Bundler {
         return {};
       }
     return run_esbuild(std::move(bundle));
+  }
+
+  // A handler that the code does not have would fail at the first call: it is refused here, while the last good version serves.
+  bool check_handler(const std::string& pointer, json::object& resource, const fs::path& bundle) {
+    if (!templates::scalar_text(property(resource, "Runtime")).starts_with("nodejs")) return true;
+    const std::string handler = templates::scalar_text(property(resource, "Handler"));
+    const auto slash = handler.rfind('/');
+    const auto dot = handler.find('.', slash == std::string::npos ? 0 : slash + 1);
+    const std::string at = child(child(pointer, "Properties"), "Handler");
+    if (handler.empty()) return true;  // the property's own check says it
+    if (dot == std::string::npos || dot + 1 == handler.size()) {
+      error(at, fmt::format("the handler '{}' names no export", handler), "write it as file.export");
+      return false;
+    }
+    const std::string stem = handler.substr(0, dot), name = handler.substr(dot + 1, handler.find('.', dot + 1) - dot - 1);
+    for (const char* ending : {".js", ".mjs", ".cjs"}) {
+      const fs::path file = bundle / (stem + ending);
+      if (!fs::exists(file)) continue;
+      const auto exported = exports_of_bundle(read_file(file));
+      if (!exported || exported->contains(name)) return true;
+      error(at, fmt::format("{} exports no '{}'; it exports {}", stem, name, exported->empty() ? "nothing" : fmt::format("{}", fmt::join(*exported, ", "))),
+            "export it, or correct Handler");
+      return false;
+    }
+    // A file without an ending is CommonJS to Lambda; a layer may bring the handler.
+    if (fs::exists(bundle / stem) || !property(resource, "Layers").is_null()) return true;
+    error(at, fmt::format("the handler '{}' needs a file {}.js, {}.mjs or {}.cjs, and the code has none", handler, stem, stem, stem), "correct Handler or EntryPoints");
+    return false;
   }
 
   fs::path plain(const fs::path& source) {
@@ -173,11 +202,14 @@ class Bundler {
     const functions::BundleResult built = functions::bundle(bundle);
     for (const auto& input : built.inputs) result_.inputs.insert(input);
     if (!built.ok) {
-      result_.bundle_errors.push_back(built.errors);
+      for (auto& message : parse_esbuild_messages(built.errors, bundle.source_dir))
+        if (message.severity == templates::Severity::kError) result_.errors.push_back(std::move(message));
+      if (result_.errors.empty()) result_.bundle_errors.push_back(built.errors);
       for (const auto& entry : bundle.entry_points) result_.inputs.insert(fs::path(bundle.source_dir) / entry);
       fs::remove_all(work);
       return done_[settings] = fs::path{};
     }
+    for (auto& message : parse_esbuild_messages(built.errors, bundle.source_dir)) result_.warnings.push_back(std::move(message));
     const fs::path target = options_.out_dir / folder_hash(work);
     std::error_code exists;
     fs::rename(work, target, exists);

@@ -21,8 +21,9 @@ struct BundlerOptions {
 
 struct BundledTemplate {
   templates::Document document;                  // local code replaced by the bundles
-  std::vector<templates::Diagnostic> errors;     // of the template
-  std::vector<std::string> bundle_errors;        // of the sources, as esbuild prints them
+  std::vector<templates::Diagnostic> errors;     // of the template and the sources
+  std::vector<templates::Diagnostic> warnings;   // of the sources
+  std::vector<std::string> bundle_errors;        // of esbuild itself, as it prints them
   std::set<std::filesystem::path> inputs;        // every source that went in
   bool ok() const { return errors.empty() && bundle_errors.empty(); }
 };

@@ -70,6 +70,7 @@ bool DevSession::deploy_now() {
   BundledTemplate bundled = bundle_template(std::move(*document), {.esbuild = options_.tools_dir / "node_modules/@esbuild/linux-x64/bin/esbuild",
                                                                     .out_dir = options_.data_dir / "bundles"});
   inputs_.insert(bundled.inputs.begin(), bundled.inputs.end());
+  for (const auto& warning : bundled.warnings) publish(warning);
   for (const auto& error : bundled.errors) publish(error);
   for (const auto& error : bundled.bundle_errors) publish_error(error);
   if (!bundled.ok()) return false;

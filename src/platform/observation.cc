@@ -1,5 +1,7 @@
 #include "platform/observation.h"
 
+#include "platform/stored_bytes.h"
+
 namespace parvis::platform {
 namespace {
 
@@ -27,6 +29,8 @@ std::string_view outcome_name(functions::Outcome outcome) {
 }
 
 void Observation::call(const aws::CallRecord& call) {
+  if (call.call.origin == kUsageOrigin) return;
+  usage_.call(call);
   if (!events_.active()) return;
   // A template's properties have rules of their own, which name the template's line.
   const std::vector<std::string> warnings = call.call.origin == "template" ? std::vector<std::string>() : call.warnings;
@@ -41,6 +45,7 @@ void Observation::call(const aws::CallRecord& call) {
 }
 
 void Observation::request(const apigateway::RequestRecord& request) {
+  usage_.request(request);
   if (!events_.active()) return;
   events_.publish("request", {{"api", request.api_name}, {"apiId", request.api_id}, {"stage", request.stage}, {"method", request.method},
                               {"path", request.path}, {"route", request.route}, {"status", request.status},
@@ -49,6 +54,7 @@ void Observation::request(const apigateway::RequestRecord& request) {
 }
 
 void Observation::invocation(const lambda::InvocationRecord& invocation) {
+  usage_.invocation(invocation);
   if (!events_.active()) return;
   const functions::InvocationResult& result = invocation.result;
   // A cold call's environment began before the call did.

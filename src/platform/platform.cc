@@ -113,11 +113,12 @@ struct Platform::Impl {
   Clock clock;
   Entropy entropy;
   EventStream events{clock};
-  Observation observation{events};
   std::optional<RootCredentials> root;  // with verify_signatures
   aws::SessionKeys sessions, workers;
   std::optional<Authenticator> authenticator;
   std::unique_ptr<storage::Store> store;
+  UsageMeter usage;
+  Observation observation{events, usage};
   IoThreads io;          // requests
   IoThreads background;  // workers, queues, deployments
   asio::thread_pool blocking{2};
@@ -149,7 +150,7 @@ struct Platform::Impl {
 Platform::Impl::Impl(Options given)
     : options(std::move(given)),
       root(options.verify_signatures ? std::optional(load_credentials(options.data_dir, entropy)) : std::nullopt),
-      sessions(session_key(options, root, entropy)), workers(entropy.token(64)), store(open_store(options)), io(options.threads), background(1),
+      sessions(session_key(options, root, entropy)), workers(entropy.token(64)), store(open_store(options)), usage(*store, clock, entropy), io(options.threads), background(1),
       engine(background.first(), clock, entropy, engine_options(options, observation)),
       log_store(*store, clock, entropy), functions(background.first().get_executor(), *store, runner, clock, entropy, lambda_options()),
       tables(*store, clock, entropy), roles(*store, clock, entropy), objects(*store, clock, entropy),
@@ -218,7 +219,7 @@ aws::PipelineOptions Platform::Impl::pipeline_options() {
   return pipeline;
 }
 
-// What functions print is written once a second: a crash loses at most that.
+// What functions print and what is counted is written once a second: a crash loses at most that.
 awaitable<> Platform::Impl::flush_logs() {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   while (!stopping) {
@@ -226,8 +227,9 @@ awaitable<> Platform::Impl::flush_logs() {
     co_await timer.async_wait(use_awaitable);
     try {
       co_await log_store.flush();
+      co_await usage.flush();
     } catch (const std::exception& error) {
-      spdlog::error("function logs could not be written: {}", error.what());
+      spdlog::error("function logs and counts could not be written: {}", error.what());
     }
   }
 }
@@ -266,7 +268,9 @@ awaitable<http::Response> Platform::Impl::api_request(std::string api_id, std::s
 AdminParts Platform::Impl::admin_parts() {
   return {.store = *store, .stacks = *stacks, .pipeline = *pipeline, .clock = clock, .scope = {std::string(kAccount), std::string(kRegion)},
           .version = PARVIS_VERSION, .reset_refusal = options.reset_refusal,
-          .before_reset = [this] { return log_store.flush(); }, .after_reset = [this] { return apis.load(); }};
+          .before_reset = [this] { return log_store.flush(); },
+          .after_reset = [this] { usage.forget(); return apis.load(); },
+          .usage = &usage, .logs = &log_store};
 }
 
 EdgeRoutes Platform::Impl::edge_routes() {
@@ -325,6 +329,7 @@ std::string Platform::Impl::metrics() const {
     }
   }
   out += fmt::format("# TYPE parvis_invocations_total counter\nparvis_invocations_total {}\n", engine.stats().invocations);
+  out += usage.metrics();
   return out + fmt::format("# TYPE parvis_store_bytes gauge\nparvis_store_bytes {}\n", store->size_bytes());
 }
 
@@ -374,7 +379,7 @@ void Platform::stop() {
   if (impl.server) {
     impl.server->stop(kStopGrace);
     try {
-      run([&impl]() -> awaitable<> { co_await impl.functions.stop(kStopGrace); co_await impl.tables.stop(); co_await impl.log_store.flush(); });
+      run([&impl]() -> awaitable<> { co_await impl.functions.stop(kStopGrace); co_await impl.tables.stop(); co_await impl.log_store.flush(); co_await impl.usage.flush(); });
     } catch (const std::exception& error) {
       spdlog::error("stopping: {}", error.what());
     }

@@ -73,13 +73,14 @@ std::string other_text(const std::string& type, const boost::json::object& event
   }
   if (type == "resource") {
     const std::string reason = text(event, "reason");
-    return reason.empty() ? std::string{} : fmt::format("{} {} {} {}: {}\n", time, text(event, "status"), text(event, "logicalId"),
+    return reason.empty() || reason == "User Initiated" ? std::string{} : fmt::format("{} {} {} {}: {}\n", time, text(event, "status"), text(event, "logicalId"),
                                                         text(event, "resourceType"), printable(reason));
   }
   if (type == "warning" || type == "error") {
     const std::string file = text(event, "file"), line = text(event, "line"), column = text(event, "column");
     std::string where = file;
     if (!where.empty() && line != "0" && !line.empty()) where += ":" + line + (column.empty() || column == "0" ? "" : ":" + column);
+    // A message may hold an excerpt of the source on lines of its own.
     return fmt::format("{} {} {}{}\n", time, paint(type == "error" ? "31" : "33", type), where.empty() ? "" : where + ": ", text(event, "message"));
   }
   return {};

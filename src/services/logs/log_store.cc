@@ -256,4 +256,21 @@ awaitable<> LogStore::flush() {
   }
 }
 
+awaitable<std::map<std::string, std::uint64_t>> LogStore::stored_bytes(aws::Scope scope) {
+  std::map<std::string, std::uint64_t> bytes;
+  const std::string prefix = tuple(scope, "block").take(), end = storage::prefix_end(prefix);
+  const auto snapshot = store_.snapshot();
+  std::string at = prefix;
+  for (bool more = true; more;) {
+    const storage::ScanPage page = co_await snapshot->scan({.begin = at, .end = end});
+    for (const storage::Entry& entry : page.entries) {
+      storage::TupleReader reader(std::string_view(entry.key).substr(prefix.size()));
+      if (const auto group = reader.string()) bytes[*group] += entry.value.size();
+    }
+    more = page.more;
+    if (more) at = page.entries.back().key + '\0';
+  }
+  co_return bytes;
+}
+
 }  // namespace parvis::logs

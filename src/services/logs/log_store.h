@@ -67,6 +67,8 @@ class LogStore {  // thread-safe; everything given outlives it
 
   // From any thread, for functions: group and stream are made when they are not there. Cheap: it only gathers.
   void append(const aws::Scope& scope, const std::string& group, const std::string& stream, std::string_view text);
+  // Bytes of the blocks of every group of an account and Region. Reads them all.
+  awaitable<std::map<std::string, std::uint64_t>> stored_bytes(aws::Scope scope);
   // Writes what append() gathered. Call it each second, and at the end.
   awaitable<> flush();
   std::uint64_t dropped() const { return dropped_; }
