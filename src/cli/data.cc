@@ -1,6 +1,8 @@
 #include "cli/data.h"
 
 #include <cstdio>
+#include <cstring>
+#include <fstream>
 #include <iostream>
 #include <set>
 
@@ -10,6 +12,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "core/seal.h"
 #include "platform/platform.h"
 #include "platform/port_holder.h"
 #include "storage/backup.h"
@@ -18,6 +21,8 @@
 namespace parvis::cli {
 namespace {
 namespace fs = std::filesystem;
+
+constexpr std::string_view kSealKey = "seal-key";
 
 int fail(const std::string& message) {
   std::fprintf(stderr, "parvis: %s\n", message.c_str());
@@ -73,6 +78,13 @@ class NewFile {
   fs::path path_, partial_;
   int fd_ = -1;
 };
+
+void write_key(const fs::path& file, std::string_view text) {
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+  if (fd >= 0) ::close(fd);
+  if (!written) throw std::runtime_error(fmt::format("{}: cannot be written: {}", file.string(), std::strerror(errno)));
+}
 
 awaitable<> append(NewFile* file, std::string piece) {
   file->write(piece);
@@ -158,6 +170,7 @@ int run_backup(const DataArguments& arguments) {
     const storage::BackupInfo info = file.finish();
     std::printf("%s: %llu records, %llu bytes, as of %s\n", arguments.file.c_str(), static_cast<unsigned long long>(info.records),
                 static_cast<unsigned long long>(info.bytes), info.created.c_str());
+    std::printf("keys are not in it: to read its SecureStrings elsewhere, keep a copy of %s in another safe place\n", (arguments.data_dir / kSealKey).c_str());
     return 0;
   });
 }
@@ -168,11 +181,19 @@ int run_restore(const DataArguments& arguments) {
     if (fs::exists(arguments.data_dir, failed) && !fs::is_empty(arguments.data_dir, failed))
       return fail(fmt::format("{}: is not empty; restore into a new data directory", arguments.data_dir.string()));
     if (const auto checked = storage::check_backup(arguments.file); !checked) return fail(checked.error());
+    std::string key;
+    if (!arguments.seal_key.empty()) {
+      std::ifstream in(arguments.seal_key, std::ios::binary);
+      key.assign(std::istreambuf_iterator<char>(in), {});
+      if (!SealKey::from_text(key)) return fail(fmt::format("{}: is no seal key; it is the file seal-key of the data directory that was backed up", arguments.seal_key.string()));
+    }
     fs::create_directories(arguments.data_dir);
+    if (!key.empty()) write_key(arguments.data_dir / kSealKey, key);
     const auto restored = storage::restore_rocksdb_store(arguments.file, arguments.data_dir / "store");
     if (!restored) return fail(restored.error());
     std::printf("%s: restored %llu records of %s (made by %s)\n", arguments.data_dir.c_str(), static_cast<unsigned long long>(restored->records),
                 restored->created.c_str(), restored->by.c_str());
+    if (key.empty()) std::puts("without --seal-key: values that were sealed where the backup was made (SecureStrings) cannot be read here");
     return 0;
   });
 }

@@ -184,6 +184,7 @@ std::vector<Command> add_data_commands(CLI::App& app, Arguments& arguments) {
   auto* restore = place(app.add_subcommand("restore", "Make a data directory of a backup"));
   restore->get_option("--data-dir")->required();
   restore->add_option("file", data.file, "The backup")->required();
+  restore->add_option("--seal-key", data.seal_key, "The file seal-key of the data directory that was backed up; without it SecureStrings cannot be read");
   auto* prune = endpoint(place(app.add_subcommand("prune", "Delete resources that left the template and are kept for their data")));
   prune->add_flag("--yes", data.yes, "Do not ask");
   return {{backup, [&data] { return parvis::cli::run_backup(data); }},

@@ -149,17 +149,26 @@ def test_usage_survives_a_crash_but_for_the_last_second(commands):
 
 def test_backup_of_a_running_platform_restores_elsewhere(commands, tmp_path):
     backup = tmp_path / "copy"
+    boto3.client("ssm", endpoint_url=commands.serve.url, region_name="us-east-1", aws_access_key_id=commands.serve.key,
+                 aws_secret_access_key=commands.serve.secret).put_parameter(Name="/secret", Type="SecureString", Value="sealed")
     done = commands.run("backup", str(backup), "--data-dir", str(commands.serve.folder), remote=False)
     assert done.returncode == 0, done.stderr
     assert backup.stat().st_mode & 0o777 == 0o600
     again = commands.run("backup", str(backup), "--data-dir", str(commands.serve.folder), remote=False)
     assert again.returncode == 1 and "exists already" in again.stderr
-    assert commands.run("restore", str(backup), "--data-dir", str(tmp_path / "new"), remote=False).returncode == 0
+    assert "seal-key" in done.stdout
+    wrong = commands.run("restore", str(backup), "--data-dir", str(tmp_path / "new"), "--seal-key", str(backup), remote=False)
+    assert wrong.returncode == 1 and "is no seal key" in wrong.stderr
+    key = str(commands.serve.folder / "seal-key")
+    done = commands.run("restore", str(backup), "--data-dir", str(tmp_path / "new"), "--seal-key", key, remote=False)
+    assert (done.returncode, "restored" in done.stdout) == (0, True), done.stderr
     other = Serve(commands.binary, tmp_path / "new")
     try:
         tables = boto3.client("dynamodb", endpoint_url=other.url, region_name="us-east-1", aws_access_key_id=other.key, aws_secret_access_key=other.secret)
         name = next(name for name in tables.list_tables()["TableNames"] if name.startswith("notes-Notes-"))
         assert tables.get_item(TableName=name, Key={"id": {"S": "one"}})["Item"]["text"]["S"] == "text"
+        parameters = boto3.client("ssm", endpoint_url=other.url, region_name="us-east-1", aws_access_key_id=other.key, aws_secret_access_key=other.secret)
+        assert parameters.get_parameter(Name="/secret", WithDecryption=True)["Parameter"]["Value"] == "sealed"
         restored = Commands(commands.binary, other, commands.project)
         assert json.loads(restored.run("invoke", "Hello", "-e", "-", input=EVENT).stdout)["text"] == "text"
     finally:
