@@ -38,6 +38,7 @@ PartiqlStatement parse_partiql(std::string_view text, const std::vector<Attribut
 struct KeyParts {
   std::vector<AttributeValue> partitions;  // empty: the key is not given
   std::optional<Condition> sort;
+  std::vector<Item> whole_keys;            // of an OR whose every part fixes the whole key; then `partitions` is empty
   std::vector<Condition> rest;             // conditions that are neither
 };
 KeyParts key_parts(const KeySchema& keys, const std::optional<Condition>& where);

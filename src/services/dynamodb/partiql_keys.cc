@@ -65,6 +65,33 @@ bool is_sort_condition(const Condition& condition, const KeyAttribute& key) {
   return condition.op == ConditionOp::kCompare && condition.comparator != Comparator::kNe;
 }
 
+// The key that the equalities of one part of an OR fix. `exact`: the part says nothing else.
+std::optional<Item> key_of_part(const KeySchema& keys, const Condition& part, bool& exact) {
+  std::vector<Condition> conditions;
+  flatten(part, conditions);
+  Item key;
+  for (const Condition& each : conditions) {
+    const std::string* name = attribute_of(each);
+    const bool is_key = name && (*name == keys.partition.name || (keys.sort && *name == keys.sort->name));
+    if (is_key && is_equality(each) && all_values(each) && key.emplace(*name, std::get<AttributeValue>(each.operands[1])).second) continue;
+    exact = false;
+  }
+  if (key.size() != keys.attributes().size()) return std::nullopt;
+  return key;
+}
+
+// (pk = 'a' AND sk = 1) OR (pk = 'b' AND sk = 2): the keys, empty when the condition is another.
+std::vector<Item> keys_of_or(const KeySchema& keys, const Condition& condition, bool& exact) {
+  std::vector<Item> out;
+  if (condition.op != ConditionOp::kOr) return out;
+  for (const Condition& part : condition.children) {
+    std::optional<Item> key = key_of_part(keys, part, exact);
+    if (!key) return {};
+    if (std::ranges::find(out, *key) == out.end()) out.push_back(std::move(*key));
+  }
+  return out;
+}
+
 }  // namespace
 
 KeyParts key_parts(const KeySchema& keys, const std::optional<Condition>& where) {
@@ -85,6 +112,13 @@ KeyParts key_parts(const KeySchema& keys, const std::optional<Condition>& where)
     } else {
       out.rest.push_back(std::move(condition));
     }
+  }
+  for (auto condition = out.rest.begin(); out.partitions.empty() && !out.sort && condition != out.rest.end(); ++condition) {
+    bool exact = true;
+    out.whole_keys = keys_of_or(keys, *condition, exact);
+    if (out.whole_keys.empty()) continue;
+    if (exact) out.rest.erase(condition);
+    break;
   }
   return out;
 }

@@ -116,6 +116,12 @@ TEST_F(Statements, PagesOverPartitionsAndTables) {
   for (int limit : {1, 2, 3, 5, 100}) {
     EXPECT_EQ(all(in, limit), (std::vector<std::string>{"b1", "b2", "b3", "a1", "a2", "a3"})) << limit;
     EXPECT_EQ(all(in + " ORDER BY artist ASC, song DESC", limit), (std::vector<std::string>{"a3", "a2", "a1", "b3", "b2", "b1"}));
+    EXPECT_EQ(all(in + " ORDER BY song", limit), (std::vector<std::string>{"b1", "a1", "b2", "a2", "b3", "a3"})) << limit;
+    EXPECT_EQ(all(in + " ORDER BY song DESC, artist ASC", limit), (std::vector<std::string>{"a3", "b3", "a2", "b2", "a1", "b1"})) << limit;
+    EXPECT_EQ(all(in + " AND n <> 1 ORDER BY song DESC", limit), all(in + " AND n <> 1 ORDER BY song DESC", 100)) << limit;
+    const std::string keys = "SELECT * FROM music WHERE (artist = 'b' AND song = '2') OR (artist = 'a' AND song = '1') OR (artist = 'a' AND song = 'x')";
+    EXPECT_EQ(all(keys, limit), (std::vector<std::string>{"b2", "a1"})) << limit;
+    EXPECT_EQ(all(keys + " ORDER BY song", limit), (std::vector<std::string>{"a1", "b2"})) << limit;
     EXPECT_EQ(all("SELECT * FROM music WHERE n = 3 OR artist = 'c'", limit).size(), 6u) << limit;
   }
   const auto page = execute(in, {}, 2);

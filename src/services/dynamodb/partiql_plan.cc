@@ -21,39 +21,43 @@ Condition existence(ConditionOp op, const std::string& attribute) {
   return condition;
 }
 
-// The order of two values of a partition key; both have the key's type.
-bool key_less(const AttributeValue& a, const AttributeValue& b) {
-  if (a.type() != b.type()) return a.type() < b.type();
-  if (const auto* number = a.as<Number>()) return *number < *b.as<Number>();
-  if (const auto* text = a.as<std::string>()) return *text < *b.as<std::string>();
-  if (const auto* binary = a.as<Binary>()) return *binary < *b.as<Binary>();
-  return false;
+struct Direction {
+  bool forward = true;
+  bool merged = false;  // the sort key goes before the partition
+};
+
+void order_whole_keys(const PartiqlStatement& statement, KeyParts& parts) {
+  std::ranges::sort(parts.whole_keys, [&](const Item& a, const Item& b) {
+    for (const PartiqlStatement::Order& order : statement.order) {
+      const AttributeValue &x = a.at(order.attribute), &y = b.at(order.attribute);
+      if (key_less(x, y) || key_less(y, x)) return key_less(x, y) != order.descending;
+    }
+    return false;
+  });
 }
 
-// Puts the partitions in the order asked for and says whether each is read forward.
-bool apply_order(const PartiqlStatement& statement, const KeySchema& keys, KeyParts& parts) {
-  if (statement.order.empty()) return true;
+// Puts the partitions in the order asked for and says how each is read.
+Direction apply_order(const PartiqlStatement& statement, const KeySchema& keys, KeyParts& parts) {
+  Direction out;
+  if (statement.order.empty()) return out;
   if (!statement.where) throw_validation("Must have WHERE clause in the statement when using ORDER BY clause.");
-  if (parts.partitions.empty()) {
+  if (parts.partitions.empty() && parts.whole_keys.empty()) {
     throw_validation("Must have at least one non-optional hash key condition in WHERE clause when using ORDER BY clause.");
   }
-  bool forward = true;
   for (const PartiqlStatement::Order& order : statement.order) {
     if (order.attribute == keys.partition.name) {
       std::ranges::sort(parts.partitions, [&](const AttributeValue& a, const AttributeValue& b) {
         return order.descending ? key_less(b, a) : key_less(a, b);
       });
     } else if (keys.sort && order.attribute == keys.sort->name) {
-      // Differs from AWS: items of several partitions are not merged into one order.
-      if (parts.partitions.size() > 1 && &order == &statement.order.front()) {
-        throw_validation("ORDER BY a sort key over more than one partition is not implemented; order by the partition key first");
-      }
-      forward = !order.descending;
+      out.merged = parts.partitions.size() > 1 && &order == &statement.order.front();
+      out.forward = !order.descending;
     } else {
       throw_validation("Variable reference " + order.attribute + " in ORDER BY clause must be part of the primary key");
     }
   }
-  return forward;
+  order_whole_keys(statement, parts);
+  return out;
 }
 
 const IndexRecord* index_of(const TableRecord& table, const PartiqlStatement& statement, bool consistent) {
@@ -68,7 +72,26 @@ const IndexRecord* index_of(const TableRecord& table, const PartiqlStatement& st
 
 [[noreturn]] void throw_bad_token() { throw_validation("NextToken does not match request"); }
 
+Item key_of_token(const json::value& value) {
+  if (!value.is_object()) throw_bad_token();
+  Item key;
+  for (const auto& [name, member] : value.get_object()) {
+    std::expected<AttributeValue, std::string> attribute = attribute_from_json(member);
+    if (!attribute) throw_bad_token();
+    key.insert_or_assign(std::string(name), std::move(*attribute));
+  }
+  return key;
+}
+
 }  // namespace
+
+bool key_less(const AttributeValue& a, const AttributeValue& b) {
+  if (a.type() != b.type()) return a.type() < b.type();
+  if (const auto* number = a.as<Number>()) return *number < *b.as<Number>();
+  if (const auto* text = a.as<std::string>()) return *text < *b.as<std::string>();
+  if (const auto* binary = a.as<Binary>()) return *binary < *b.as<Binary>();
+  return false;
+}
 
 ItemWrite plan_partiql_write(const TableRecord& table, PartiqlStatement statement) {
   using Kind = PartiqlStatement::Kind;
@@ -111,6 +134,13 @@ std::string statement_mark(std::string_view statement, const std::vector<Attribu
 std::string encode_next_token(const PartiqlPosition& position, std::string_view statement_mark) {
   json::object token{{"mark", statement_mark}, {"part", static_cast<std::int64_t>(position.part)}};
   if (position.key) token["key"] = item_to_json(*position.key);
+  if (!position.runs.empty()) {
+    json::array runs;
+    for (const PartiqlPosition::Run& run : position.runs) {
+      runs.push_back(run.ended ? json::value(true) : run.key ? json::value(item_to_json(*run.key)) : json::value());
+    }
+    token["runs"] = std::move(runs);
+  }
   return base64_encode(json::serialize(token));
 }
 
@@ -125,14 +155,14 @@ PartiqlPosition decode_next_token(std::string_view token, std::string_view state
   if (std::string_view(mark->as_string()) != statement_mark) throw_bad_token();
   PartiqlPosition position;
   position.part = static_cast<std::size_t>(part->as_int64());
-  const json::value* key = members->if_contains("key");
-  if (!key) return position;
-  if (!key->is_object()) throw_bad_token();
-  position.key.emplace();
-  for (const auto& [name, value] : key->as_object()) {
-    std::expected<AttributeValue, std::string> attribute = attribute_from_json(value);
-    if (!attribute) throw_bad_token();
-    position.key->insert_or_assign(std::string(name), std::move(*attribute));
+  if (const json::value* key = members->if_contains("key")) position.key = key_of_token(*key);
+  const json::value* runs = members->if_contains("runs");
+  if (runs && !runs->is_array()) throw_bad_token();
+  for (std::size_t i = 0; runs && i < runs->get_array().size(); ++i) {
+    const json::value& run = runs->get_array()[i];
+    PartiqlPosition::Run& out = position.runs.emplace_back();
+    out.ended = run.is_bool();
+    if (!run.is_bool() && !run.is_null()) out.key = key_of_token(run);
   }
   return position;
 }
@@ -147,19 +177,32 @@ awaitable<PartiqlPage> read_partiql_page(Catalog& catalog, aws::Scope scope, Par
   if (index) request.index_name = index->name;
   request.consistent = select.consistent;
   request.is_statement = true;
+  const Direction direction = apply_order(statement, keys, parts);
+  request.forward = direction.forward;
+  const bool is_scan = parts.partitions.empty() && parts.whole_keys.empty();
+  if (direction.merged) {
+    PartiqlPage merged = co_await read_merged_page(catalog, scope, *table, keys, std::move(parts), std::move(request), std::move(select));
+    for (Item& item : merged.page.items) {
+      if (!statement.projection.empty()) item = project_named(item, statement.projection);
+    }
+    co_return merged;
+  }
   if (!statement.projection.empty()) request.projection = statement.projection;
-  request.forward = apply_order(statement, keys, parts);
-  const bool is_scan = parts.partitions.empty();
   const bool is_get = !index && exact_key(keys, parts).has_value();
   request.filter = is_scan ? statement.where : all_of(std::move(parts.rest));
 
   PartiqlPage out;
   PartiqlPosition at = std::move(select.from);
-  const std::size_t count = is_scan ? 1 : parts.partitions.size();
+  const std::size_t count = is_scan ? 1 : std::max(parts.partitions.size(), parts.whole_keys.size());
   if (at.part >= count) throw_bad_token();
   for (; at.part < count; ++at.part, at.key.reset()) {
     PageRequest each = request;
-    if (!is_scan) {
+    if (!parts.whole_keys.empty()) {
+      const Item& key = parts.whole_keys[at.part];
+      std::vector<Condition> condition{equality(keys.partition.name, key.at(keys.partition.name))};
+      if (keys.sort) condition.push_back(equality(keys.sort->name, key.at(keys.sort->name)));
+      each.key_condition = all_of(std::move(condition));
+    } else if (!is_scan) {
       std::vector<Condition> condition{equality(keys.partition.name, parts.partitions[at.part])};
       if (parts.sort) condition.push_back(*parts.sort);
       each.key_condition = all_of(std::move(condition));
@@ -175,12 +218,12 @@ awaitable<PartiqlPage> read_partiql_page(Catalog& catalog, aws::Scope scope, Par
     std::ranges::move(page.items, std::back_inserter(out.page.items));
     if (page.last_key && !is_get) {
       out.page.last_key = page.last_key;
-      out.next = PartiqlPosition{at.part, std::move(page.last_key)};
+      out.next = PartiqlPosition{at.part, std::move(page.last_key), {}};
       break;
     }
     const bool full = out.page.bytes_read >= kPageBytesMax || (select.limit && out.page.scanned_count >= *select.limit);
     if (full && at.part + 1 < count) {
-      out.next = PartiqlPosition{at.part + 1, std::nullopt};
+      out.next = PartiqlPosition{at.part + 1, std::nullopt, {}};
       break;
     }
   }

@@ -17,15 +17,23 @@ namespace parvis::dynamodb {
 // statement does not fix the whole key.
 ItemWrite plan_partiql_write(const TableRecord& table, PartiqlStatement statement);
 
-// Where a SELECT goes on: at one of the partitions that the statement names, behind a key.
+// Where a SELECT goes on: at one of the partitions that the statement names, behind a key; of a merged order in each of them.
 struct PartiqlPosition {
+  struct Run {
+    bool ended = false;
+    std::optional<Item> key;
+  };
   std::size_t part = 0;
   std::optional<Item> key;
+  std::vector<Run> runs;
 };
 // Opaque to the client. `statement_mark` tells one statement with its parameters from another.
 std::string encode_next_token(const PartiqlPosition& position, std::string_view statement_mark);
 PartiqlPosition decode_next_token(std::string_view token, std::string_view statement_mark);
 std::string statement_mark(std::string_view statement, const std::vector<AttributeValue>& parameters);
+
+// The order of two values of one key attribute.
+bool key_less(const AttributeValue& a, const AttributeValue& b);
 
 struct PartiqlSelect {
   std::string table_name;
@@ -39,6 +47,11 @@ struct PartiqlPage {
 };
 // One page: Query on each partition that the conditions name, else Scan.
 awaitable<PartiqlPage> read_partiql_page(Catalog& catalog, aws::Scope scope, PartiqlStatement statement, PartiqlSelect select);
+
+// The same when the items of several partitions come in one order, that of their sort keys (partiql_merge.cc). `request`
+// has all but the key condition, and no projection.
+awaitable<PartiqlPage> read_merged_page(Catalog& catalog, aws::Scope scope, const TableRecord& table, const KeySchema& keys,
+                                        KeyParts parts, PageRequest request, PartiqlSelect select);
 
 // Each attribute by the last name of its path; an element of a list by its place in the projection ("_1").
 Item project_named(const Item& item, const Projection& projection);

@@ -149,7 +149,17 @@ TEST(KeyParts, TakesTheKeyOutOfTheConditions) {
   EXPECT_EQ(parts_of("(p = 'a' OR p = 'b') AND s = 1").partitions.size(), 2u);
   EXPECT_TRUE(parts_of("p = 'a' OR v = 'b'").partitions.empty());
   EXPECT_TRUE(parts_of("p = 'a' OR p > 'b'").partitions.empty());
-  EXPECT_TRUE(parts_of("p = 'a' AND s = 1 OR p = 'b' AND s = 2").partitions.empty());
+  parts = parts_of("p = 'a' AND s = 1 OR s = 2 AND 'b' = p OR p = 'a' AND s = 1");
+  EXPECT_EQ(parts.whole_keys, (std::vector<Item>{{{"p", text("a")}, {"s", number(1)}}, {{"p", text("b")}, {"s", number(2)}}}));
+  EXPECT_TRUE(parts.rest.empty());
+  parts = parts_of("(p = 'a' AND s = 1 AND v = 3 OR p = 'b' AND s = 2) AND w = 1");
+  EXPECT_EQ(parts.whole_keys.size(), 2u);
+  EXPECT_EQ(parts.rest.size(), 2u);  // the OR says more than the keys: it stays as a filter
+  EXPECT_TRUE(parts_of("p = 'a' AND s = 1 OR p = 'b'").whole_keys.empty());
+  EXPECT_TRUE(parts_of("p = 'a' AND s = 1 OR p = 'b' AND s > 2").whole_keys.empty());
+  parts = parts_of("(p = 'a' AND s = 1 OR p = 'b' AND s = 2) AND p = 'a'");
+  EXPECT_TRUE(parts.whole_keys.empty());
+  EXPECT_EQ(parts.partitions.size(), 1u);
   EXPECT_TRUE(parts_of("NOT p = 'a'").partitions.empty());
 }
 
