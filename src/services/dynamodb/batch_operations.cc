@@ -1,4 +1,6 @@
 // BatchGetItem, BatchWriteItem, TransactGetItems, TransactWriteItems.
+#include <algorithm>
+
 #include <boost/json.hpp>
 
 #include "core/hash.h"
@@ -91,6 +93,14 @@ ItemWrite batch_write(const std::string& table, model::WriteRequest& request) {
   write.kind = request.put_request ? ItemWrite::Kind::kPut : ItemWrite::Kind::kDelete;
   write.item = std::move(request.put_request ? request.put_request->item.value() : request.delete_request->key.value());
   return write;
+}
+
+bool has_repeated(const std::vector<ItemRead>& reads) {
+  for (auto a = reads.begin(); a != reads.end(); ++a) {
+    const bool again = std::any_of(a + 1, reads.end(), [&](const ItemRead& b) { return a->table_name == b.table_name && a->key == b.key; });
+    if (again) return true;
+  }
+  return false;
 }
 
 std::vector<Item> items_for_metrics(const std::optional<std::string>& wanted, const std::vector<ItemWrite>& writes) {
@@ -197,7 +207,9 @@ awaitable<model::TransactGetItemsOutput> Service::transact_get_items(aws::CallCo
     placeholders.check_used(get.projection_expression.has_value());
     reads.push_back({table_name(call.scope, get.table_name), get.key.value(), 2});
   }
+  const bool repeated = has_repeated(reads);
   std::vector<ItemReadResult> results = co_await items_.read(call.scope, std::move(reads));
+  if (repeated) throw_validation("Transaction request cannot include multiple operations on one item");
   model::TransactGetItemsOutput out;
   out.responses.emplace();
   TableUsages usages;

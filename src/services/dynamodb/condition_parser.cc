@@ -266,6 +266,7 @@ class Parser {
 }  // namespace
 
 Condition parse_condition(std::string_view text, std::string_view kind, Placeholders& placeholders) {
+  placeholders.check_form();
   return Parser(text, kind, placeholders).parse();
 }
 

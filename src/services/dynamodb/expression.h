@@ -69,8 +69,11 @@ class Placeholders {
  public:
   using Names = std::map<std::string, std::string>;
   Placeholders(const std::optional<Names>& names, const std::optional<AttributeMap>& values);
+  // Throws when there are none in a map that is there, or one is misspelled. The parsers call it first.
+  void check_form() const;
   // Throws when there are placeholders but no expression, or one that no expression used. Call after all parsing.
-  void check_used(bool any_expression, std::string_view values_expression = {}) const;
+  // `values_expressions` names those that can use a value: "UpdateExpression and ConditionExpression".
+  void check_used(bool any_expression, std::string_view values_expressions = {}) const;
   const std::string* name(std::string_view placeholder);
   const AttributeValue* value(std::string_view placeholder);
 

@@ -61,30 +61,32 @@ Placeholders::Placeholders(const std::optional<Names>& names, const std::optiona
     : names_(names.value_or(Names{})), values_(values.value_or(AttributeMap{})), have_names_(names.has_value()),
       have_values_(values.has_value()) {}
 
-void Placeholders::check_used(bool any_expression, std::string_view values_expression) const {
-  const std::string hint = values_expression.empty() ? "" : ": " + std::string(values_expression) + " is null";
-  if (have_names_ && !any_expression) {
-    throw_validation("ExpressionAttributeNames can only be specified when using expressions" + hint);
-  }
-  if (have_values_ && !any_expression) {
-    throw_validation("ExpressionAttributeValues can only be specified when using expressions" + hint);
-  }
+void Placeholders::check_form() const {
   if (have_names_ && names_.empty()) throw_validation("ExpressionAttributeNames must not be empty");
-  if (have_values_ && values_.empty()) throw_validation("ExpressionAttributeValues must not be empty");
   for (const auto& [key, name] : names_) {
     if (!valid_placeholder(key, '#')) {
       throw_validation("ExpressionAttributeNames contains invalid key: Syntax error; key: \"" + key + "\"");
     }
     if (name.empty() || name.size() > 65535) {
-      throw_validation("ExpressionAttributeNames contains invalid value: Attribute name must be 1 to 65535 bytes; key: " +
-                       key);
+      throw_validation("ExpressionAttributeNames contains invalid value: Attribute name must be 1 to 65535 bytes; key: " + key);
     }
   }
+  if (have_values_ && values_.empty()) throw_validation("ExpressionAttributeValues must not be empty");
   for (const auto& [key, value] : values_) {
     if (!valid_placeholder(key, ':')) {
       throw_validation("ExpressionAttributeValues contains invalid key: Syntax error; key: \"" + key + "\"");
     }
   }
+}
+
+void Placeholders::check_used(bool any_expression, std::string_view values_expressions) const {
+  if (have_names_ && !any_expression) throw_validation("ExpressionAttributeNames can only be specified when using expressions");
+  if (have_values_ && !any_expression) {
+    const std::string_view verb = values_expressions.find(" and ") == values_expressions.npos ? " is null" : " are null";
+    throw_validation("ExpressionAttributeValues can only be specified when using expressions" +
+                     (values_expressions.empty() ? "" : ": " + std::string(values_expressions) + std::string(verb)));
+  }
+  check_form();
   check_all_used(names_, used_names_, "ExpressionAttributeNames");
   check_all_used(values_, used_values_, "ExpressionAttributeValues");
 }
@@ -175,6 +177,7 @@ void check_overlap(const std::vector<Path>& paths, std::string_view kind) {
 }
 
 Projection parse_projection(std::string_view text, Placeholders& placeholders) {
+  placeholders.check_form();
   TokenStream tokens(text, "ProjectionExpression");
   Projection paths;
   do {

@@ -127,7 +127,7 @@ awaitable<model::UpdateItemOutput> Service::update_item(aws::CallContext call, m
   if (in.update_expression) write.update = parse_update(*in.update_expression, placeholders);
   else if (in.attribute_updates) write.update = translate_updates(*in.attribute_updates);
   set_condition(in, placeholders, write);
-  placeholders.check_used(in.update_expression || in.condition_expression, "UpdateExpression");
+  placeholders.check_used(in.update_expression || in.condition_expression, "UpdateExpression and ConditionExpression");
   const std::vector<Path> paths = write.update ? write.update->paths() : std::vector<Path>();
   const Item key = in.return_item_collection_metrics == "SIZE" ? write.item : Item();
   ItemWriteResult result = co_await items_.write(call.scope, std::move(write));
@@ -177,7 +177,8 @@ awaitable<model::QueryOutput> Service::query(aws::CallContext call, model::Query
                               ? parse_condition(*in.key_condition_expression, "KeyConditionExpression", placeholders)
                               : translate_key_conditions(*in.key_conditions);
   request.forward = in.scan_index_forward.value_or(true);
-  placeholders.check_used(in.key_condition_expression || in.filter_expression || in.projection_expression);
+  placeholders.check_used(in.key_condition_expression || in.filter_expression || in.projection_expression,
+                          "FilterExpression and KeyConditionExpression");
   co_return page_output<model::QueryOutput>(in, co_await read_page(catalog_, call.scope, std::move(request)));
 }
 
@@ -191,6 +192,9 @@ awaitable<model::ScanOutput> Service::scan(aws::CallContext call, model::ScanInp
   if (!in.filter_expression) request.filter = translate_filter(in.scan_filter, in.conditional_operator);
   request.segment = in.segment;
   request.total_segments = in.total_segments;
+  if (in.expression_attribute_values && !in.filter_expression) {
+    throw_validation("ExpressionAttributeValues can only be specified when using expressions: FilterExpression is null");
+  }
   placeholders.check_used(in.filter_expression || in.projection_expression, "FilterExpression");
   co_return page_output<model::ScanOutput>(in, co_await read_page(catalog_, call.scope, std::move(request)));
 }

@@ -149,7 +149,10 @@ class Parser {
 
 }  // namespace
 
-Update parse_update(std::string_view text, Placeholders& placeholders) { return Parser(text, placeholders).parse(); }
+Update parse_update(std::string_view text, Placeholders& placeholders) {
+  placeholders.check_form();
+  return Parser(text, placeholders).parse();
+}
 
 std::vector<Path> Update::paths() const {
   std::vector<Path> out;
