@@ -22,6 +22,7 @@
 #include "services/apigateway/api_catalog.h"
 #include "services/apigateway/site.h"
 #include "services/dynamodb/operations.h"
+#include "services/dynamodb/s3_objects.h"
 #include "services/iam/operations.h"
 #include "services/cloudformation/operations.h"
 #include "services/lambda/engine_runner.h"
@@ -172,6 +173,7 @@ Platform::Impl::Impl(Options given)
   stacks->connect(*pipeline, seal);
   bridge.bind(functions);
   tables.set_throughput_enforced(options.limit_throughput);
+  tables.set_objects(std::make_unique<dynamodb::S3Objects>(*pipeline, clock, entropy));
   add_resource_types(types, *pipeline, apis);
   admin = std::make_unique<Admin>(admin_parts());
   edge = std::make_unique<Edge>(RequestGuard(options.allowed_hosts), events, edge_routes());

@@ -63,3 +63,37 @@ def test_background_work_goes_on_after_kill(binary, tmp_path):
         assert sorted(expired) == sorted(str(i) for i in range(1, ITEMS, 2))
     finally:
         platform.stop()
+
+
+def test_exports_and_imports_go_on_after_kill(binary, tmp_path):
+    platform = Platform(binary, tmp_path, "--empty", "--sync", "always")
+    try:
+        dynamodb, s3 = platform.client("dynamodb"), platform.client("s3")
+        s3.create_bucket(Bucket="files", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        schema = {"TableName": "source", "BillingMode": "PAY_PER_REQUEST",
+                  "AttributeDefinitions": [{"AttributeName": "p", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}]}
+        arn = dynamodb.create_table(**schema)["TableDescription"]["TableArn"]
+        dynamodb.update_continuous_backups(TableName="source", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+        for first in range(0, ITEMS, 25):
+            dynamodb.batch_write_item(RequestItems={"source": [
+                {"PutRequest": {"Item": {"p": {"S": str(i)}, "v": {"S": "x" * 2000}}}} for i in range(first, first + 25)]})
+        export = dynamodb.export_table_to_point_in_time(TableArn=arn, S3Bucket="files")["ExportDescription"]["ExportArn"]
+        dynamodb.put_item(TableName="source", Item={"p": {"S": "later"}})  # the export is of before
+        platform.kill()
+        platform.start()
+        dynamodb = platform.client("dynamodb")
+        describe_export = lambda: dynamodb.describe_export(ExportArn=export)["ExportDescription"]
+        until(lambda: describe_export()["ExportStatus"] != "IN_PROGRESS")
+        assert (describe_export()["ExportStatus"], describe_export()["ItemCount"]) == ("COMPLETED", ITEMS)
+        folder = describe_export()["ExportManifest"].rsplit("/", 1)[0]
+        started = dynamodb.import_table(S3BucketSource={"S3Bucket": "files", "S3KeyPrefix": folder + "/data/"}, InputFormat="DYNAMODB_JSON",
+                                        InputCompressionType="GZIP", TableCreationParameters={**schema, "TableName": "target"})
+        platform.kill()
+        platform.start()
+        dynamodb = platform.client("dynamodb")
+        describe_import = lambda: dynamodb.describe_import(ImportArn=started["ImportTableDescription"]["ImportArn"])["ImportTableDescription"]
+        until(lambda: describe_import()["ImportStatus"] != "IN_PROGRESS")
+        assert (describe_import()["ImportStatus"], describe_import()["ImportedItemCount"]) == ("COMPLETED", ITEMS)
+        until(lambda: dynamodb.describe_table(TableName="target")["Table"]["ItemCount"] == ITEMS)
+    finally:
+        platform.stop()

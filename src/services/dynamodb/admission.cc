@@ -12,10 +12,14 @@ constexpr std::size_t kBucketsMax = 10'000;
 
 // Units a second; 0: not limited.
 double rate_of(const TableRecord& table, const IndexRecord* index, Access access) {
-  if (table.on_demand) return 0;
-  const Throughput& throughput = index && index->global ? index->throughput : table.throughput;
+  const bool global = index && index->global;
+  const Throughput& throughput = table.on_demand ? (global ? index->on_demand_max : table.on_demand_max)
+                                                 : (global ? index->throughput : table.throughput);
   return static_cast<double>(access == Access::kRead ? throughput.read : throughput.write);
 }
+
+// A table on demand is held to the maximum that it asked for, without the bursts of provisioned capacity.
+double burst_seconds(const TableRecord& table) { return table.on_demand ? 1 : kBurstSeconds; }
 
 std::string key_of(const TableRecord& table, const IndexRecord* index, Access access) {
   return table.id + "/" + (index && index->global ? index->id : "") + (access == Access::kRead ? "/r" : "/w");
@@ -30,10 +34,10 @@ double read_units(std::size_t bytes, bool consistent) {
 
 double write_units(std::size_t bytes) { return std::max(1.0, std::ceil(static_cast<double>(bytes) / 1024)); }
 
-double Admission::refill(Bucket& bucket, double rate) const {
+double Admission::refill(Bucket& bucket, double rate, double seconds_max) const {
   const Millis now = clock_.due();
   const double seconds = std::max(0.0, std::chrono::duration<double>(now - bucket.as_of).count());
-  bucket.left = std::min(bucket.left + seconds * rate, rate * kBurstSeconds);
+  bucket.left = std::min(bucket.left + seconds * rate, rate * seconds_max);
   bucket.as_of = now;
   return bucket.left;
 }
@@ -43,19 +47,20 @@ bool Admission::is_exhausted(const TableRecord& table, const IndexRecord* index,
   if (!enforced_ || rate == 0) return false;
   const std::lock_guard lock(mutex_);
   const auto found = buckets_.find(key_of(table, index, access));
-  return found != buckets_.end() && refill(found->second, rate) <= 0;
+  return found != buckets_.end() && refill(found->second, rate, burst_seconds(table)) <= 0;
 }
 
 void Admission::check(const TableRecord& table, const IndexRecord* index, Access access) {
   if (!is_exhausted(table, index, access)) return;
   const bool global = index && index->global;
   const std::string reason = std::string(global ? "Index" : "Table") + (access == Access::kRead ? "Read" : "Write") +
-                             "ProvisionedThroughputExceeded";
+                             (table.on_demand ? "MaxOnDemandThroughputExceeded" : "ProvisionedThroughputExceeded");
   boost::json::object detail{{"reason", reason}, {"resource", global ? table.arn() + "/index/" + index->name : table.arn()}};
   boost::json::array reasons;
   reasons.push_back(std::move(detail));
   boost::json::object members;
   members["ThrottlingReasons"] = std::move(reasons);
+  if (table.on_demand) throw aws::ApiError(kThrottling, std::string(kOnDemandThroughputMessage), std::move(members));
   throw aws::ApiError(kThroughputExceeded, std::string(global ? kIndexThroughputMessage : kTableThroughputMessage),
                       std::move(members));
 }
@@ -65,8 +70,8 @@ void Admission::charge(const TableRecord& table, const IndexRecord* index, Acces
   if (!enforced_ || rate == 0 || units == 0) return;
   const std::lock_guard lock(mutex_);
   if (buckets_.size() >= kBucketsMax) drop_full();
-  const auto [at, added] = buckets_.try_emplace(key_of(table, index, access), Bucket{rate * kBurstSeconds, clock_.due()});
-  refill(at->second, rate);
+  const auto [at, added] = buckets_.try_emplace(key_of(table, index, access), Bucket{rate * burst_seconds(table), clock_.due()});
+  refill(at->second, rate, burst_seconds(table));
   at->second.left -= units;
 }
 

@@ -2,7 +2,8 @@
 //
 // Each has a bucket of read units and one of write units. A bucket fills at the provisioned rate and holds 300 seconds of
 // unused capacity. A request is admitted while anything is left and is charged what it used, so one that used more than was
-// left is paid for by the next ones. Local indexes draw on the table; tables on demand are not limited.
+// left is paid for by the next ones. Local indexes draw on the table. Tables on demand are held to the
+// maximum of OnDemandThroughput if they have one, with one second of burst.
 // Source: Developer Guide, "DynamoDB burst and adaptive capacity", "DynamoDB provisioned capacity mode", "Resolving DynamoDB
 // throttling".
 #pragma once
@@ -30,7 +31,7 @@ class Admission {  // thread-safe; `clock` outlives it
 
   // `index` may be null: the table itself.
   bool is_exhausted(const TableRecord& table, const IndexRecord* index, Access access);
-  // Throws ProvisionedThroughputExceededException.
+  // Throws ProvisionedThroughputExceededException, or ThrottlingException for a table on demand.
   void check(const TableRecord& table, const IndexRecord* index, Access access);
   void charge(const TableRecord& table, const IndexRecord* index, Access access, double units);
 
@@ -39,7 +40,7 @@ class Admission {  // thread-safe; `clock` outlives it
     double left = 0;
     Millis as_of{};
   };
-  double refill(Bucket& bucket, double rate) const;
+  double refill(Bucket& bucket, double rate, double seconds_max) const;
   void drop_full();
 
   const Clock& clock_;

@@ -113,6 +113,8 @@ void choose_indexes(const std::optional<std::vector<Index>>& chosen, bool global
         throw_validation(std::string(kInvalid) + "ProvisionedThroughput should not be specified for index: " + index->name +
                          " when BillingMode is PAY_PER_REQUEST");
       }
+      index->on_demand_max = on_demand_max_of(table, each.on_demand_throughput, index->on_demand_max);
+      index->warm = warm_of(table, each.warm_throughput, index->warm, index->throughput);
       if (capacity) index->throughput = {capacity->read_capacity_units.value(), capacity->write_capacity_units.value()};
     }
     names.insert(*each.index_name);
@@ -144,6 +146,8 @@ TableRecord target_of(const aws::Scope& scope, const TableRecord& source, const 
     throw_validation("One or more parameter values were invalid: ProvisionedThroughput must be specified when BillingMode is "
                      "PROVISIONED");
   }
+  target.encryption = encryption_of(scope, in.sse_specification_override, source.encryption);
+  target.on_demand_max = on_demand_max_of(target, in.on_demand_throughput_override, source.on_demand_max);
   choose_indexes(in.global_secondary_index_override, true, target);
   choose_indexes(in.local_secondary_index_override, false, target);
   for (IndexRecord& index : target.indexes) {
@@ -203,7 +207,7 @@ awaitable<model::ListBackupsOutput> Service::list_backups(aws::CallContext call,
     model::BackupSummary& summary = out.backup_summaries->emplace_back();
     fill_details(record, status_of(record), summary);
     summary.table_name = record.table.name;
-    summary.table_id = record.table.id;
+    summary.table_id = record.table.public_id();
     summary.table_arn = record.table.arn();
   }
   if (more) out.last_evaluated_backup_arn = records.back().arn();

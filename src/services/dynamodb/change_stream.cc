@@ -94,7 +94,7 @@ void open_stream(TableRecord& table, std::string id, std::string view, std::int6
   const std::string key = stream_key(table.scope, table.name, label);
   commit.check(key, std::nullopt).put(key, record.to_json());
   commit.put(task_key(kStreamTask, id), key);
-  table.stream = StreamSetting{std::move(id), std::move(label), std::move(view), now_ms, true};
+  table.stream = StreamSetting{std::move(id), std::move(label), std::move(view), now_ms, true, {}, {}};
 }
 
 void close_stream(TableRecord& table, std::int64_t now_ms, storage::Commit& commit) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "services/dynamodb/keyspace.h"
 #include "services/dynamodb/request.h"
 
 namespace parvis::dynamodb {
@@ -14,9 +15,28 @@ bool has_collections(const TableRecord& table) {
   return std::ranges::any_of(table.indexes, [](const IndexRecord& index) { return !index.global; });
 }
 
+// With each item the entries of five local indexes may be as large again.
+constexpr std::size_t kLookedAtBytesMax = 16u << 20;
+
+awaitable<bool> is_small_collection(Catalog& catalog, const TableRecord& table, const Item& item) {
+  storage::ScanOptions options;
+  options.begin = items_prefix(table.scope, table.id);
+  append_partition(item.at(table.keys.partition.name), options.begin);
+  options.end = storage::prefix_end(options.begin);
+  const std::shared_ptr<storage::Snapshot> snapshot = catalog.store().snapshot();
+  for (std::size_t bytes = 0; bytes < kLookedAtBytesMax;) {
+    const storage::ScanPage page = co_await snapshot->scan(options);
+    for (const storage::Entry& entry : page.entries) bytes += entry.value.size();
+    if (!page.more) co_return true;
+    options.begin = page.entries.back().key + '\0';
+  }
+  co_return false;
+}
+
 }  // namespace
 
-// The estimate is a range that is sure to hold: a collection is no larger than its table with the local indexes.
+// The estimate is a range that is sure to hold. A collection is no larger than its table with the local indexes; in a table
+// beyond a gigabyte the collection itself is looked at, as far as one read may cost.
 awaitable<std::optional<model::ItemCollectionMetrics>> Service::collection_metrics(std::optional<std::string> wanted, Table table,
                                                                                    const Item& item) {
   if (wanted != "SIZE" || !has_collections(*table)) co_return std::nullopt;
@@ -30,7 +50,9 @@ awaitable<std::optional<model::ItemCollectionMetrics>> Service::collection_metri
     const auto index = std::ranges::find(table->indexes, id, &IndexRecord::id);
     if (index == table->indexes.end() || !index->global) bytes += static_cast<double>(each.bytes);
   }
-  out.size_estimate_range_gb = {0.0, std::max(1.0, std::ceil(bytes / kGigabyte))};
+  double most = std::max(1.0, std::ceil(bytes / kGigabyte));
+  if (most > 1 && co_await is_small_collection(catalog_, *table, item)) most = 1;
+  out.size_estimate_range_gb = {0.0, most};
   co_return out;
 }
 

@@ -28,6 +28,8 @@ inline constexpr std::string_view kTableThroughputMessage =
 inline constexpr std::string_view kIndexThroughputMessage =
     "The level of configured provisioned throughput for one or more global secondary indexes of the table was exceeded. "
     "Consider increasing your provisioning level for the under-provisioned global secondary indexes with the UpdateTable API";
+inline constexpr std::string_view kOnDemandThroughputMessage =
+    "Throughput exceeds the maximum OnDemandThroughput configured on the table or index.";
 inline constexpr aws::ErrorSpec kThrottling{"ThrottlingException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kTableNotFound{"TableNotFoundException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kTableAlreadyExists{"TableAlreadyExistsException", 400, aws::Fault::kClient};
@@ -35,6 +37,11 @@ inline constexpr aws::ErrorSpec kBackupNotFound{"BackupNotFoundException", 400, 
 inline constexpr aws::ErrorSpec kBackupInUse{"BackupInUseException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kNoPointInTime{"PointInTimeRecoveryUnavailableException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kInvalidRestoreTime{"InvalidRestoreTimeException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kInvalidExportTime{"InvalidExportTimeException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kExportNotFound{"ExportNotFoundException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kExportConflict{"ExportConflictException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kImportNotFound{"ImportNotFoundException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kImportConflict{"ImportConflictException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kPolicyNotFound{"PolicyNotFoundException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kTrimmedDataAccess{"TrimmedDataAccessException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kExpiredIterator{"ExpiredIteratorException", 400, aws::Fault::kClient};

@@ -15,16 +15,6 @@ namespace {
 
 constexpr std::int64_t kDayMs = 24 * 60 * 60 * 1000;
 constexpr std::size_t kTrimmedPerCommit = 1000;
-// How far the times of commits may stand out of the order of their stamps: longer than any commit takes.
-constexpr std::int64_t kSkewMs = 60'000;
-
-// A record: 0x01, when (8 bytes), the length of the rest of the item's key (8 bytes), that rest, and the stored item as it
-// was; nothing when there was none.
-struct Former {
-  std::int64_t at_ms = 0;
-  std::string suffix;
-  std::optional<std::string> stored;
-};
 
 std::optional<Former> read_former(std::string_view bytes) {
   if (bytes.size() < 17 || bytes[0] != '\x01') return std::nullopt;
@@ -39,14 +29,14 @@ std::optional<Former> read_former(std::string_view bytes) {
   return out;
 }
 
+}  // namespace
+
 Former former_of(const storage::Entry& entry) {
   std::optional<Former> former = read_former(entry.value);
   if (former) return std::move(*former);
   spdlog::error("dynamodb: a damaged history record");
   throw aws::ApiError(kInternal, "Internal server error");
 }
-
-}  // namespace
 
 void add_history(const ItemWriteResult& result, const std::string& key, std::int64_t now_ms, storage::Commit& commit) {
   const TableRecord& table = *result.table;
@@ -132,7 +122,7 @@ awaitable<> History::fill(storage::Entry task, std::shared_ptr<std::atomic<bool>
     bool near = false;
     for (const storage::Entry& entry : page.entries) {
       Former former = former_of(entry);
-      near = near || former.at_ms > restore.at_ms - kSkewMs;
+      near = near || former.at_ms > restore.at_ms - kHistorySkewMs;
       if (former.at_ms > restore.at_ms) before[former.suffix] = std::move(former.stored);
     }
     if (!co_await job.take_back(before)) co_return;

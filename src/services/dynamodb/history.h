@@ -4,6 +4,7 @@
 // Source: API Reference, UpdateContinuousBackups, RestoreTableToPointInTime.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "services/dynamodb/catalog.h"
@@ -13,6 +14,18 @@ namespace parvis::dynamodb {
 struct ItemWriteResult;
 
 inline constexpr int kRecoveryDaysMax = 35;
+
+// A record: 0x01, when (8 bytes), the length of the rest of the item's key (8 bytes), that rest, and the stored item as it
+// was; nothing when there was none.
+struct Former {
+  std::int64_t at_ms = 0;
+  std::string suffix;
+  std::optional<std::string> stored;
+};
+// Throws InternalServerError for damaged bytes.
+Former former_of(const storage::Entry& entry);
+// How far the times of commits may stand out of the order of their stamps: longer than any commit takes.
+inline constexpr std::int64_t kHistorySkewMs = 60'000;
 
 // Adds what the item was. `key` is the item's.
 void add_history(const ItemWriteResult& result, const std::string& key, std::int64_t now_ms, storage::Commit& commit);

@@ -69,6 +69,13 @@ std::string backup_key(const aws::Scope& scope, std::string_view table_name, std
 std::string backup_items_prefix(const aws::Scope& scope, std::string_view data_id) {
   return begin(scope, "b").string(data_id).take();
 }
+std::string transfers_prefix(const aws::Scope& scope, std::string_view kind) { return begin(scope, "o").string(kind).take(); }
+std::string transfers_prefix(const aws::Scope& scope, std::string_view kind, std::string_view table_name) {
+  return begin(scope, "o").string(kind).string(table_name).take();
+}
+std::string transfer_key(const aws::Scope& scope, std::string_view kind, std::string_view table_name, std::string_view id) {
+  return begin(scope, "o").string(kind).string(table_name).string(id).take();
+}
 std::string tasks_prefix(std::string_view kind) { return begin({}, "m").string(kind).take(); }
 std::string task_key(std::string_view kind, std::string_view id) { return begin({}, "m").string(kind).string(id).take(); }
 

@@ -12,7 +12,8 @@
 //   (account, region, "dynamodb", "u", table id, ttl id, due in s, rest of the item's key)   "", finds items to expire
 //   (account, region, "dynamodb", "n", table id)                                    last known counts, JSON
 //   (account, region, "dynamodb", "g", table name, backup id)                        backup record, JSON
-//   (account, region, "dynamodb", "b", data id, rest of the item's key)              stored item of a backup
+//   (account, region, "dynamodb", "b", data id, rest of the item's key)              stored item of a backup; what an export keeps
+//   (account, region, "dynamodb", "o", "export" or "import", table name, id)         transfer record, JSON
 //   (account, region, "dynamodb", "v", history id, stamp, index)                    what an item was, see history.cc
 //   ("", "", "dynamodb", "m", kind, id)                                             key of the record that is looked after
 //   ("", "", "dynamodb", "p", id)                                                   key prefix that a purge deletes
@@ -56,12 +57,17 @@ std::string backups_prefix(const aws::Scope& scope);
 std::string backups_prefix(const aws::Scope& scope, std::string_view table_name);
 std::string backup_key(const aws::Scope& scope, std::string_view table_name, std::string_view backup_id);
 std::string backup_items_prefix(const aws::Scope& scope, std::string_view data_id);
+// Of exports or imports: all, or those of one table.
+std::string transfers_prefix(const aws::Scope& scope, std::string_view kind);
+std::string transfers_prefix(const aws::Scope& scope, std::string_view kind, std::string_view table_name);
+std::string transfer_key(const aws::Scope& scope, std::string_view kind, std::string_view table_name, std::string_view id);
 // As changes_prefix().
 std::string history_prefix(const aws::Scope& scope, std::string_view history_id);
 // What the background work looks after, over all accounts: one entry per stream, per table with time to live or with
-// history, and per backup or restored table that is not complete.
+// history, and per backup, restored table, export or import that is not complete.
 inline constexpr std::string_view kStreamTask = "stream", kExpiryTask = "ttl", kBackupTask = "backup", kRestoreTask = "restore",
-                                  kHistoryTask = "history", kPointInTimeTask = "point-in-time";
+                                  kHistoryTask = "history", kPointInTimeTask = "point-in-time",
+                                  kExportTask = "export", kImportTask = "import";
 std::string tasks_prefix(std::string_view kind);
 std::string task_key(std::string_view kind, std::string_view id);
 // Account and Region of a key, nullopt for damaged bytes.

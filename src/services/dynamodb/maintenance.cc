@@ -20,6 +20,7 @@ awaitable<> Service::maintain() {
     try {
       if (tick % kTicksPerSweep == 0) {
         start_jobs(executor);
+        start_transfers(executor);
         co_await expiry_.sweep(stopping_);
       }
       if (tick % kTicksPerTrim == 0) {
@@ -49,6 +50,22 @@ awaitable<> Service::run_jobs() {
     failure = std::current_exception();
   }
   jobs_running_ = false;
+  if (failure) std::rethrow_exception(failure);
+}
+
+void Service::start_transfers(asio::any_io_executor executor) {
+  if (objects_ && !transfers_running_.exchange(true)) run_in_background(executor, run_transfers());
+}
+
+awaitable<> Service::run_transfers() {
+  std::exception_ptr failure;
+  try {
+    co_await exports_.run(*objects_, stopping_);
+    co_await imports_.run(*objects_, stopping_);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  transfers_running_ = false;
   if (failure) std::rethrow_exception(failure);
 }
 

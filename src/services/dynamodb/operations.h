@@ -10,7 +10,9 @@
 #include "models/dynamodb.h"
 #include "services/dynamodb/backups.h"
 #include "services/dynamodb/expiry.h"
+#include "services/dynamodb/exports.h"
 #include "services/dynamodb/history.h"
+#include "services/dynamodb/imports.h"
 #include "services/dynamodb/item_store.h"
 #include "services/dynamodb/partiql.h"
 #include "services/dynamodb/query.h"
@@ -26,6 +28,8 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
  public:
   Service(storage::Store& store, const Clock& clock, Entropy& entropy);
   void register_operations(aws::Registry& registry);
+  // Where exports go and imports come from: S3's API. Without, both are refused. Call before resume().
+  void set_objects(std::unique_ptr<Objects> objects) { objects_ = std::move(objects); }
   // Starts the background work, which takes up what the last run left. Call once after start.
   awaitable<> resume();
   // Ends the background work; returns when it has ended and the counts are stored.
@@ -74,6 +78,12 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
                                                                             model::UpdateContinuousBackupsInput in);
   awaitable<model::RestoreTableToPointInTimeOutput> restore_table_to_point_in_time(aws::CallContext call,
                                                                                    model::RestoreTableToPointInTimeInput in);
+  awaitable<model::ExportTableToPointInTimeOutput> export_table(aws::CallContext call, model::ExportTableToPointInTimeInput in);
+  awaitable<model::DescribeExportOutput> describe_export(aws::CallContext call, model::DescribeExportInput in);
+  awaitable<model::ListExportsOutput> list_exports(aws::CallContext call, model::ListExportsInput in);
+  awaitable<model::ImportTableOutput> import_table(aws::CallContext call, model::ImportTableInput in);
+  awaitable<model::DescribeImportOutput> describe_import(aws::CallContext call, model::DescribeImportInput in);
+  awaitable<model::ListImportsOutput> list_imports(aws::CallContext call, model::ListImportsInput in);
   awaitable<model::PutResourcePolicyOutput> put_resource_policy(aws::CallContext call, model::PutResourcePolicyInput in);
   awaitable<model::GetResourcePolicyOutput> get_resource_policy(aws::CallContext call, model::GetResourcePolicyInput in);
   awaitable<model::DeleteResourcePolicyOutput> delete_resource_policy(aws::CallContext call, model::DeleteResourcePolicyInput in);
@@ -106,6 +116,9 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   // Copies and restores that are not complete, unless they are being worked on.
   void start_jobs(asio::any_io_executor executor);
   awaitable<> run_jobs();
+  // Exports and imports, as start_jobs().
+  void start_transfers(asio::any_io_executor executor);
+  awaitable<> run_transfers();
   void fill_indexes(asio::any_io_executor executor, const Table& table);
   awaitable<> fill_index(aws::Scope scope, std::string table_name, std::string index_id);
   awaitable<model::TableDescription> describe(Table table, std::string status);
@@ -116,7 +129,11 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   Expiry expiry_{items_};
   Backups backups_{catalog_};
   History history_{catalog_};
-  std::atomic<bool> jobs_running_{false};
+  Transfers transfers_{catalog_};
+  Exports exports_{catalog_, transfers_};
+  Imports imports_{catalog_, transfers_};
+  std::unique_ptr<Objects> objects_;
+  std::atomic<bool> jobs_running_{false}, transfers_running_{false};
   std::shared_ptr<std::atomic<bool>> stopping_ = std::make_shared<std::atomic<bool>>(false);
   std::atomic<int> running_{0};
   std::mutex mutex_;

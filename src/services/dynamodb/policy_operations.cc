@@ -1,4 +1,4 @@
-// PutResourcePolicy, GetResourcePolicy, DeleteResourcePolicy of tables.
+// PutResourcePolicy, GetResourcePolicy, DeleteResourcePolicy of tables and their latest streams.
 // Differs from AWS: policies are kept and given back, not evaluated.
 #include <boost/json.hpp>
 
@@ -13,19 +13,33 @@ constexpr std::string_view kNoPolicy = "NO_POLICY";
 
 std::string table_of(const aws::Scope& scope, const std::optional<std::string>& arn) {
   if (!arn->starts_with("arn:")) throw_validation("Invalid ResourceArn: Invalid ARN provided as input " + *arn);
-  if (arn->find("/stream/") != std::string::npos) throw_validation("Policies of streams are not implemented");
   return table_name(scope, arn);
+}
+
+// Where the resource keeps its policy and the revision of that. Throws ResourceNotFoundException for another stream than
+// the table's latest.
+struct Place {
+  std::string& policy;
+  std::string& revision;
+};
+Place place_of(TableRecord& record, const std::string& arn) {
+  constexpr std::string_view kStream = "/stream/";
+  const std::size_t at = arn.find(kStream);
+  if (at == arn.npos) return {record.policy, record.policy_revision};
+  if (record.stream && record.stream->label == arn.substr(at + kStream.size())) {
+    return {record.stream->policy, record.stream->policy_revision};
+  }
+  throw aws::ApiError(kResourceNotFound, "Requested resource not found: Stream: " + arn + " not found");
 }
 
 [[noreturn]] void throw_no_policy(const std::string& arn) {
   throw aws::ApiError(kPolicyNotFound, "Resource-based policy not found for the provided ResourceArn: " + arn);
 }
 
-// Throws PolicyNotFoundException unless the table's policy is the one that the caller expects.
-void check_revision(const TableRecord& table, const std::optional<std::string>& expected) {
+// Throws PolicyNotFoundException unless the policy is the one that the caller expects.
+void check_revision(const Place& place, const std::optional<std::string>& expected, const std::string& arn) {
   if (!expected) return;
-  const std::string current = table.policy.empty() ? std::string(kNoPolicy) : table.policy_revision;
-  if (*expected != current) throw_no_policy(table.arn());
+  if (*expected != (place.policy.empty() ? std::string(kNoPolicy) : place.revision)) throw_no_policy(arn);
 }
 
 }  // namespace
@@ -41,34 +55,42 @@ std::string checked_policy(const std::string& policy) {
 
 awaitable<model::PutResourcePolicyOutput> Service::put_resource_policy(aws::CallContext call, model::PutResourcePolicyInput in) {
   const std::string policy = checked_policy(in.policy.value()), revision = catalog_.entropy().token(13, "123456789");
-  const Table table = co_await catalog_.modify(call.scope, table_of(call.scope, in.resource_arn), [&](TableRecord& record) {
-    if (record.policy_revision == revision) return;  // an earlier attempt arrived
+  const std::string arn = in.resource_arn.value();
+  const Table table = co_await catalog_.modify(call.scope, table_of(call.scope, arn), [&](TableRecord& record) {
+    const Place place = place_of(record, arn);
+    if (place.revision == revision) return;  // an earlier attempt arrived
     check_active(record);
-    check_revision(record, in.expected_revision_id);
-    if (record.policy == policy) return;  // the same document keeps its revision
-    record.policy = policy;
-    record.policy_revision = revision;
+    check_revision(place, in.expected_revision_id, arn);
+    if (place.policy == policy) return;  // the same document keeps its revision
+    place.policy = policy;
+    place.revision = revision;
   });
-  co_return model::PutResourcePolicyOutput{.revision_id = table->policy_revision};
+  TableRecord record = *table;
+  co_return model::PutResourcePolicyOutput{.revision_id = place_of(record, arn).revision};
 }
 
 awaitable<model::GetResourcePolicyOutput> Service::get_resource_policy(aws::CallContext call, model::GetResourcePolicyInput in) {
-  const Table table = co_await find_named(catalog_, call.scope, table_of(call.scope, in.resource_arn));
-  if (table->policy.empty()) throw_no_policy(table->arn());
-  co_return model::GetResourcePolicyOutput{.policy = table->policy, .revision_id = table->policy_revision};
+  const std::string arn = in.resource_arn.value();
+  const Table table = co_await find_named(catalog_, call.scope, table_of(call.scope, arn));
+  TableRecord record = *table;
+  const Place place = place_of(record, arn);
+  if (place.policy.empty()) throw_no_policy(arn);
+  co_return model::GetResourcePolicyOutput{.policy = place.policy, .revision_id = place.revision};
 }
 
 awaitable<model::DeleteResourcePolicyOutput> Service::delete_resource_policy(aws::CallContext call,
                                                                              model::DeleteResourcePolicyInput in) {
+  const std::string arn = in.resource_arn.value();
   std::string removed;  // also by an earlier attempt whose outcome was unknown
-  co_await catalog_.modify(call.scope, table_of(call.scope, in.resource_arn), [&](TableRecord& record) {
+  co_await catalog_.modify(call.scope, table_of(call.scope, arn), [&](TableRecord& record) {
     check_active(record);
-    if (record.policy.empty() && !removed.empty()) return;
-    if (in.expected_revision_id && record.policy.empty()) throw_no_policy(record.arn());
-    check_revision(record, in.expected_revision_id);
-    removed = record.policy_revision;
-    record.policy.clear();
-    record.policy_revision.clear();
+    const Place place = place_of(record, arn);
+    if (place.policy.empty() && !removed.empty()) return;
+    if (in.expected_revision_id && place.policy.empty()) throw_no_policy(arn);
+    check_revision(place, in.expected_revision_id, arn);
+    removed = place.revision;
+    place.policy.clear();
+    place.revision.clear();
   });
   model::DeleteResourcePolicyOutput out;
   if (!removed.empty()) out.revision_id = removed;

@@ -19,6 +19,7 @@ class RestoreJob {  // `catalog` outlives it
   // Reads the target that the task names; false when it is no longer being restored.
   awaitable<bool> open(storage::Entry task);
   const TableRecord& target() const { return *target_; }
+  storage::Version version() const { return target_.version; }
 
   awaitable<bool> clear_target();
   // Copies what lies under `source` in the snapshot, without index entries.

@@ -44,6 +44,12 @@ void Service::register_operations(aws::Registry& registry) {
   bind<model::DeleteBackup>(registry, &Service::delete_backup);
   bind<model::UpdateContinuousBackups>(registry, &Service::update_continuous_backups);
   bind<model::RestoreTableToPointInTime>(registry, &Service::restore_table_to_point_in_time);
+  bind<model::ExportTableToPointInTime>(registry, &Service::export_table);
+  bind<model::DescribeExport>(registry, &Service::describe_export);
+  bind<model::ListExports>(registry, &Service::list_exports);
+  bind<model::ImportTable>(registry, &Service::import_table);
+  bind<model::DescribeImport>(registry, &Service::describe_import);
+  bind<model::ListImports>(registry, &Service::list_imports);
   bind<model::PutResourcePolicy>(registry, &Service::put_resource_policy);
   bind<model::GetResourcePolicy>(registry, &Service::get_resource_policy);
   bind<model::DeleteResourcePolicy>(registry, &Service::delete_resource_policy);

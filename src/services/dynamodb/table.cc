@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/hash.h"
 #include "services/dynamodb/errors.h"
 #include "services/dynamodb/keyspace.h"
 
@@ -28,6 +29,13 @@ KeySchema read_keys(const json::value& value) {
   return keys;
 }
 
+json::object write_throughput(const Throughput& in) { return {{"read", in.read}, {"write", in.write}}; }
+// Records from before these limits have none.
+Throughput read_throughput(const json::object& members, std::string_view name) {
+  const json::value* value = members.if_contains(name);
+  return value ? Throughput{value->at("read").as_int64(), value->at("write").as_int64()} : Throughput();
+}
+
 IndexRecord read_index(const json::value& value) {
   IndexRecord index;
   index.id = text(value.at("id"));
@@ -38,6 +46,8 @@ IndexRecord read_index(const json::value& value) {
   index.projected = static_cast<Projected>(value.at("projected").as_int64());
   for (const json::value& name : value.at("attributes").as_array()) index.non_key_attributes.push_back(text(name));
   index.throughput = {value.at("read").as_int64(), value.at("write").as_int64()};
+  index.on_demand_max = read_throughput(value.as_object(), "onDemandMax");
+  index.warm = read_throughput(value.as_object(), "warm");
   return index;
 }
 
@@ -46,17 +56,23 @@ json::object write_index(const IndexRecord& index) {
   for (const std::string& name : index.non_key_attributes) attributes.emplace_back(name);
   return {{"id", index.id}, {"name", index.name}, {"global", index.global}, {"backfilling", index.backfilling},
           {"keys", to_json(index.keys)}, {"projected", static_cast<std::int64_t>(index.projected)},
-          {"attributes", std::move(attributes)}, {"read", index.throughput.read}, {"write", index.throughput.write}};
+          {"attributes", std::move(attributes)}, {"read", index.throughput.read}, {"write", index.throughput.write},
+          {"onDemandMax", write_throughput(index.on_demand_max)}, {"warm", write_throughput(index.warm)}};
 }
 
 json::object write_stream(const StreamSetting& stream) {
   return {{"id", stream.id}, {"label", stream.label}, {"view", stream.view}, {"createdMs", stream.created_ms},
-          {"enabled", stream.enabled}};
+          {"enabled", stream.enabled}, {"policy", stream.policy}, {"policyRevision", stream.policy_revision}};
 }
 
 StreamSetting read_stream(const json::value& value) {
-  return {text(value.at("id")), text(value.at("label")), text(value.at("view")), value.at("createdMs").as_int64(),
-          value.at("enabled").as_bool()};
+  StreamSetting out{text(value.at("id")), text(value.at("label")), text(value.at("view")), value.at("createdMs").as_int64(),
+                    value.at("enabled").as_bool(), {}, {}};
+  if (const json::value* policy = value.as_object().if_contains("policy")) {
+    out.policy = text(*policy);
+    out.policy_revision = text(value.at("policyRevision"));
+  }
+  return out;
 }
 
 json::object write_restore(const RestoreSetting& restore) {
@@ -120,6 +136,14 @@ std::string TableRecord::arn() const {
   return "arn:aws:dynamodb:" + scope.region + ":" + scope.account + ":table/" + name;
 }
 
+std::string TableRecord::public_id() const {
+  std::string out = hex_encode(sha256(id)).substr(0, 32);
+  out[12] = '4';
+  out[16] = 'a';
+  for (const std::size_t at : {8, 13, 18, 23}) out.insert(at, "-");
+  return out;
+}
+
 const IndexRecord* TableRecord::index(std::string_view index_name) const {
   const auto found = std::ranges::find(indexes, index_name, &IndexRecord::name);
   return found == indexes.end() ? nullptr : &*found;
@@ -136,6 +160,9 @@ std::string TableRecord::to_json() const {
       {"read", throughput.read}, {"write", throughput.write}, {"createdMs", created_ms},
       {"deletionProtection", deletion_protection}, {"tableClass", table_class}, {"ttl", ttl_attribute},
       {"ttlId", ttl_id}, {"ttlFilling", ttl_filling}, {"tags", std::move(tag_object)}};
+  out["onDemandMax"] = write_throughput(on_demand_max);
+  out["warm"] = write_throughput(warm);
+  if (encryption) out["encryption"] = json::object{{"key", encryption->key_arn}};
   if (restore) out["restore"] = write_restore(*restore);
   if (history) out["history"] = json::object{{"id", history->id}, {"sinceMs", history->since_ms}, {"days", history->days}};
   if (!policy.empty()) out["policy"] = policy;
@@ -164,6 +191,9 @@ std::expected<TableRecord, std::string> TableRecord::from_json(std::string_view 
     const json::object& members = value.as_object();
     if (const json::value* id = members.if_contains("ttlId")) table.ttl_id = text(*id);
     if (const json::value* filling = members.if_contains("ttlFilling")) table.ttl_filling = filling->as_bool();
+    table.on_demand_max = read_throughput(members, "onDemandMax");
+    table.warm = read_throughput(members, "warm");
+    if (const json::value* setting = members.if_contains("encryption")) table.encryption = EncryptionSetting{text(setting->at("key"))};
     if (const json::value* restore = members.if_contains("restore")) table.restore = read_restore(*restore);
     if (const json::value* history = members.if_contains("history")) {
       table.history = HistorySetting{text(history->at("id")), history->at("sinceMs").as_int64(),

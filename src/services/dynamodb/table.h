@@ -29,6 +29,7 @@ struct KeySchema {
 };
 struct Throughput {
   std::int64_t read = 0, write = 0;
+  bool operator==(const Throughput&) const = default;
 };
 enum class Projected { kAll, kKeysOnly, kInclude };
 
@@ -40,12 +41,19 @@ struct IndexRecord {
   Projected projected = Projected::kAll;
   std::vector<std::string> non_key_attributes;
   Throughput throughput;
+  Throughput on_demand_max;  // units a second; 0: no limit
+  Throughput warm;           // asked for; 0: what every index has
 };
 
 struct StreamSetting {  // the table's latest stream
   std::string id, label, view;
   std::int64_t created_ms = 0;
   bool enabled = false;
+  std::string policy, policy_revision;  // empty: none
+};
+
+struct EncryptionSetting {  // SSESpecification with Enabled
+  std::string key_arn;
 };
 
 struct RestoreSetting {  // what the table was made from
@@ -66,7 +74,8 @@ struct TableRecord {
   KeySchema keys;
   std::vector<IndexRecord> indexes;
   bool on_demand = true;
-  Throughput throughput;
+  Throughput throughput, on_demand_max, warm;  // as of an index
+  std::optional<EncryptionSetting> encryption;
   std::int64_t created_ms = 0;
   bool deletion_protection = false;
   std::string table_class = "STANDARD";
@@ -80,6 +89,7 @@ struct TableRecord {
   std::map<std::string, std::string> tags;
 
   std::string arn() const;
+  std::string public_id() const;  // TableId: a UUID that follows from `id`
   const IndexRecord* index(std::string_view index_name) const;
   std::string to_json() const;
   static std::expected<TableRecord, std::string> from_json(std::string_view text);

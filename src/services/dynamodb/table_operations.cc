@@ -16,6 +16,13 @@ std::string name_of_arn(const aws::Scope& scope, const std::optional<std::string
   return table_name(scope, arn);
 }
 
+// Throws ResourceNotFoundException as the operations on tags word it.
+awaitable<Table> find_tagged(Catalog& catalog, aws::Scope scope, std::string arn) {
+  const std::optional<Table> table = co_await catalog.find_if(catalog.store().snapshot(), scope, name_of_arn(scope, arn));
+  if (!table) throw aws::ApiError(kResourceNotFound, "Requested resource not found: ResourcArn: " + arn + " not found");
+  co_return *table;
+}
+
 }  // namespace
 
 awaitable<model::TableDescription> Service::describe(Table table, std::string status) {
@@ -65,14 +72,16 @@ awaitable<model::ListTablesOutput> Service::list_tables(aws::CallContext call, m
 }
 
 awaitable<model::UpdateTableOutput> Service::update_table(aws::CallContext call, model::UpdateTableInput in) {
-  if (!in.provisioned_throughput && !in.billing_mode && !in.stream_specification && !in.global_secondary_index_updates &&
-      !in.sse_specification && !in.table_class && !in.deletion_protection_enabled) {
+  const bool updates_indexes = in.global_secondary_index_updates && !in.global_secondary_index_updates->empty();
+  if (!in.provisioned_throughput && !in.billing_mode && !in.stream_specification && !updates_indexes && !in.sse_specification &&
+      !in.table_class && !in.deletion_protection_enabled && !in.on_demand_throughput && !in.warm_throughput) {
     throw_validation("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
                      "SSESpecification or ReplicaUpdates is required");
   }
   const std::string name = table_name(call.scope, in.table_name);
   UpdateIds ids{catalog_.entropy().token(8), catalog_.entropy().token(20), false, false};
   // One commit: a request that cannot be done as a whole changes nothing.
+  check_capacity_changes(in, *co_await find_named(catalog_, call.scope, name));
   const Table table = co_await catalog_.modify_with(call.scope, name, [&](TableRecord& record, storage::Commit& commit) {
     check_active(record);
     apply_settings(in, record);
@@ -94,7 +103,10 @@ awaitable<model::DeleteTableOutput> Service::delete_table(aws::CallContext call,
 
 awaitable<model::TagResource::Output> Service::tag_resource(aws::CallContext call, model::TagResourceInput in) {
   const std::map<std::string, std::string> added = checked_tags(in.tags.value());
-  co_await catalog_.modify(call.scope, name_of_arn(call.scope, in.resource_arn), [&added](TableRecord& record) {
+  const std::string name = name_of_arn(call.scope, in.resource_arn);
+  if (added.empty()) throw_validation("Atleast one Tag needs to be provided as Input.");
+  co_await find_tagged(catalog_, call.scope, *in.resource_arn);
+  co_await catalog_.modify(call.scope, name, [&added](TableRecord& record) {
     for (const auto& [key, value] : added) record.tags[key] = value;
     if (record.tags.size() > 50) throw_validation("A table can have at most 50 tags");
   });
@@ -102,7 +114,10 @@ awaitable<model::TagResource::Output> Service::tag_resource(aws::CallContext cal
 }
 
 awaitable<model::UntagResource::Output> Service::untag_resource(aws::CallContext call, model::UntagResourceInput in) {
-  co_await catalog_.modify(call.scope, name_of_arn(call.scope, in.resource_arn), [&in](TableRecord& record) {
+  const std::string name = name_of_arn(call.scope, in.resource_arn);
+  if (in.tag_keys->empty()) throw_validation("Atleast one Tag Key needs to be provided as Input.");
+  co_await find_tagged(catalog_, call.scope, *in.resource_arn);
+  co_await catalog_.modify(call.scope, name, [&in](TableRecord& record) {
     for (const std::string& key : in.tag_keys.value()) record.tags.erase(key);
   });
   co_return model::UntagResource::Output{};
@@ -111,7 +126,7 @@ awaitable<model::UntagResource::Output> Service::untag_resource(aws::CallContext
 awaitable<model::ListTagsOfResourceOutput> Service::list_tags_of_resource(aws::CallContext call,
                                                                           model::ListTagsOfResourceInput in) {
   refuse(in.next_token, "NextToken", "was not given out: all tags come in one answer");
-  const Table table = co_await find_named(catalog_, call.scope, name_of_arn(call.scope, in.resource_arn));
+  const Table table = co_await find_tagged(catalog_, call.scope, in.resource_arn.value());
   model::ListTagsOfResourceOutput out;
   out.tags.emplace();
   for (const auto& [key, value] : table->tags) out.tags->push_back({key, value});

@@ -9,29 +9,48 @@ namespace parvis::dynamodb {
 namespace {
 
 constexpr std::string_view kInvalid = "One or more parameter values were invalid: ";
+constexpr std::int64_t kCapacityUnitsMax = 1'000'000'000'000;
 using Definitions = std::optional<std::vector<model::AttributeDefinition>>;
 
 [[noreturn]] void invalid(std::string message) { throw_validation(std::string(kInvalid) + message); }
 
-KeyAttribute key_attribute(const std::string& name, const Definitions& definitions) {
-  for (const model::AttributeDefinition& definition : definitions.value_or(std::vector<model::AttributeDefinition>())) {
-    if (definition.attribute_name != name) continue;
-    const std::string& type = definition.attribute_type.value();
-    return {name, type == "S" ? Type::kS : type == "N" ? Type::kN : Type::kB};
-  }
-  invalid("Some index key attributes are not defined in AttributeDefinitions. Keys: [" + name + "]");
+std::string joined(const std::vector<std::string>& names) {
+  std::string out = "[";
+  for (const std::string& name : names) out += (out.size() > 1 ? ", " : "") + name;
+  return out + "]";
 }
 
+const model::AttributeDefinition* definition_of(const std::string& name, const Definitions& definitions) {
+  if (!definitions) return nullptr;
+  const auto found = std::ranges::find(*definitions, std::optional(name), &model::AttributeDefinition::attribute_name);
+  return found == definitions->end() ? nullptr : &*found;
+}
+
+void check_defined(const std::vector<model::KeySchemaElement>& elements, const Definitions& definitions) {
+  std::vector<std::string> keys, defined;
+  for (const auto& each : elements) keys.push_back(each.attribute_name.value());
+  for (const auto& each : definitions.value_or(std::vector<model::AttributeDefinition>())) defined.push_back(each.attribute_name.value());
+  if (std::ranges::all_of(keys, [&](const std::string& key) { return std::ranges::find(defined, key) != defined.end(); })) return;
+  invalid("Some index key attributes are not defined in AttributeDefinitions. Keys: " + joined(keys) +
+          ", AttributeDefinitions: " + joined(defined));
+}
+
+KeyAttribute key_attribute(const std::string& name, const Definitions& definitions) {
+  const std::string& type = definition_of(name, definitions)->attribute_type.value();
+  return {name, type == "S" ? Type::kS : type == "N" ? Type::kN : Type::kB};
+}
+
+// In the order in which DynamoDB finds what is wrong.
 KeySchema make_keys(const std::vector<model::KeySchemaElement>& elements, const Definitions& definitions) {
-  if (elements.empty() || elements[0].key_type != "HASH") {
-    invalid("The first KeySchemaElement is not a HASH key type");
-  }
+  if (elements.empty()) throw_validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
+  check_defined(elements, definitions);
   if (elements.size() > 2) invalid("Key schema with more than two elements is not implemented");
-  if (elements.size() == 2 && elements[1].key_type != "RANGE") {
-    invalid("The second KeySchemaElement is not a RANGE key type");
-  }
   if (elements.size() == 2 && elements[0].attribute_name == elements[1].attribute_name) {
-    invalid("Both the Hash Key and the Range Key element in the KeySchema have the same name");
+    throw_validation("Both the Hash Key and the Range Key element in the KeySchema have the same name");
+  }
+  if (elements[0].key_type != "HASH") throw_validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
+  if (elements.size() == 2 && elements[1].key_type != "RANGE") {
+    throw_validation("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
   }
   KeySchema keys{key_attribute(elements[0].attribute_name.value(), definitions), std::nullopt};
   if (elements.size() == 2) keys.sort = key_attribute(elements[1].attribute_name.value(), definitions);
@@ -60,41 +79,62 @@ IndexRecord index_of(const Source& in, const Definitions& definitions, bool glob
 
 Throughput throughput_of(const std::optional<model::ProvisionedThroughput>& in) {
   if (!in) return {};
-  return {in->read_capacity_units.value(), in->write_capacity_units.value()};
+  const auto check = [](std::int64_t value, std::string_view name) {
+    if (value <= kCapacityUnitsMax) return;
+    throw_validation("Given value " + std::to_string(value) + " for " + std::string(name) + " is out of bounds");
+  };
+  check(in->read_capacity_units.value(), "ReadCapacityUnits");
+  check(in->write_capacity_units.value(), "WriteCapacityUnits");
+  return {*in->read_capacity_units, *in->write_capacity_units};
 }
 
-void add_indexes(const model::CreateTableInput& in, TableRecord& record) {
-  for (const auto& each : in.local_secondary_indexes.value_or(std::vector<model::LocalSecondaryIndex>())) {
-    IndexRecord index = index_of(each, in.attribute_definitions, false);
-    if (!record.keys.sort) invalid("Table KeySchema does not have a range key, which is required when specifying a "
-                                   "LocalSecondaryIndex");
-    if (index.keys.partition != record.keys.partition) {
-      invalid("Index KeySchema does not have the same leading hash key as table KeySchema for index: " + index.name);
+void add_name(const std::string& name, std::set<std::string>& names) {
+  if (!names.insert(name).second) invalid("Duplicate index name: " + name);
+}
+
+void add_local_indexes(const model::CreateTableInput& in, std::set<std::string>& names, TableRecord& record) {
+  if (!in.local_secondary_indexes) return;
+  if (in.local_secondary_indexes->empty()) invalid("List of LocalSecondaryIndexes is empty");
+  if (!record.keys.sort) {
+    invalid("Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex");
+  }
+  for (const auto& each : *in.local_secondary_indexes) {
+    const KeySchema keys = make_keys(each.key_schema.value(), in.attribute_definitions);
+    const std::string& name = each.index_name.value();
+    if (!keys.sort) invalid("Index KeySchema does not have a range key for index: " + name);
+    if (keys.partition != record.keys.partition) {
+      invalid("Index KeySchema does not have the same leading hash key as table KeySchema for index: " + name +
+              ". index hash key: " + keys.partition.name + ", table hash key: " + record.keys.partition.name);
     }
-    if (!index.keys.sort) invalid("Index KeySchema does not have a range key for index: " + index.name);
+    IndexRecord index = index_of(each, in.attribute_definitions, false);
+    add_name(name, names);
     record.indexes.push_back(std::move(index));
   }
   if (record.indexes.size() > kLocalIndexesMax) {
     invalid("Number of LocalSecondaryIndexes exceeds per-table limit of " + std::to_string(kLocalIndexesMax));
   }
-  for (const auto& each : in.global_secondary_indexes.value_or(std::vector<model::GlobalSecondaryIndex>())) {
+}
+
+void add_global_indexes(const model::CreateTableInput& in, std::set<std::string>& names, TableRecord& record) {
+  if (!in.global_secondary_indexes) return;
+  if (in.global_secondary_indexes->empty()) invalid("List of GlobalSecondaryIndexes is empty");
+  for (const auto& each : *in.global_secondary_indexes) {
     IndexRecord index = index_of(each, in.attribute_definitions, true);
-    index.throughput = throughput_of(each.provisioned_throughput);
     if (record.on_demand && each.provisioned_throughput) {
       invalid("ProvisionedThroughput should not be specified for index: " + index.name +
               " when BillingMode is PAY_PER_REQUEST");
     }
+    add_name(index.name, names);
     if (!record.on_demand && !each.provisioned_throughput) {
       invalid("ProvisionedThroughput must be specified for index: " + index.name);
     }
+    index.throughput = throughput_of(each.provisioned_throughput);
+    index.on_demand_max = on_demand_max_of(record, each.on_demand_throughput, {});
+    index.warm = warm_of(record, each.warm_throughput, {}, index.throughput);
     record.indexes.push_back(std::move(index));
   }
-  if (record.indexes.size() > kGlobalIndexesMax + kLocalIndexesMax) {
-    invalid("Number of GlobalSecondaryIndexes exceeds per-table limit of " + std::to_string(kGlobalIndexesMax));
-  }
-  std::set<std::string> names;
-  for (const IndexRecord& index : record.indexes) {
-    if (!names.insert(index.name).second) invalid("Duplicate index name: " + index.name);
+  if (in.global_secondary_indexes->size() > kGlobalIndexesMax) {
+    invalid("GlobalSecondaryIndex count exceeds the per-table limit of " + std::to_string(kGlobalIndexesMax));
   }
 }
 
@@ -168,8 +208,6 @@ TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& 
   TableRecord record;
   record.scope = scope;
   record.name = table_name(scope, in.table_name);
-  if (!in.key_schema) throw_validation("KeySchema is required");
-  record.keys = make_keys(*in.key_schema, in.attribute_definitions);
   record.on_demand = in.billing_mode.value_or("PROVISIONED") == "PAY_PER_REQUEST";
   if (record.on_demand && in.provisioned_throughput) {
     invalid("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST");
@@ -178,11 +216,22 @@ TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& 
     invalid("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED");
   }
   record.throughput = throughput_of(in.provisioned_throughput);
+  if (!in.key_schema) throw_validation("KeySchema is required");
+  if (in.key_schema->size() > in.attribute_definitions.value_or(std::vector<model::AttributeDefinition>()).size()) {
+    throw_validation("Invalid KeySchema: Some index key attribute have no definition");
+  }
+  record.keys = make_keys(*in.key_schema, in.attribute_definitions);
+  if (!in.local_secondary_indexes && !in.global_secondary_indexes) check_definitions(in.attribute_definitions, record);
+  record.encryption = encryption_of(scope, in.sse_specification, std::nullopt);
+  record.on_demand_max = on_demand_max_of(record, in.on_demand_throughput, {});
+  record.warm = warm_of(record, in.warm_throughput, {}, record.throughput);
   record.deletion_protection = in.deletion_protection_enabled.value_or(false);
   if (in.resource_policy) record.policy = checked_policy(*in.resource_policy);
   record.table_class = in.table_class.value_or("STANDARD");
   record.tags = checked_tags(in.tags.value_or(std::vector<model::Tag>()));
-  add_indexes(in, record);
+  std::set<std::string> names;
+  add_local_indexes(in, names, record);
+  add_global_indexes(in, names, record);
   check_definitions(in.attribute_definitions, record);
   return record;
 }
@@ -199,6 +248,9 @@ void apply_settings(const model::UpdateTableInput& in, TableRecord& record) {
   if (!record.on_demand && record.throughput.read == 0) {
     invalid("ProvisionedThroughput must be specified when BillingMode is PROVISIONED");
   }
+  record.on_demand_max = on_demand_max_of(record, in.on_demand_throughput, record.on_demand_max);
+  record.warm = warm_of(record, in.warm_throughput, record.warm, record.throughput);
+  record.encryption = encryption_of(record.scope, in.sse_specification, std::move(record.encryption));
   if (in.table_class) record.table_class = *in.table_class;
   if (in.deletion_protection_enabled) record.deletion_protection = *in.deletion_protection_enabled;
 }
@@ -211,6 +263,8 @@ IndexRecord make_index(const TableRecord& table, const model::CreateGlobalSecond
     throw aws::ApiError(kLimitExceeded, "Number of GlobalSecondaryIndexes exceeds per-table limit of 20");
   }
   index.throughput = throughput_of(in.provisioned_throughput);
+  index.on_demand_max = on_demand_max_of(table, in.on_demand_throughput, {});
+  index.warm = warm_of(table, in.warm_throughput, {}, index.throughput);
   index.backfilling = true;
   return index;
 }
@@ -224,7 +278,7 @@ model::TableDescription describe_record(const TableRecord& record, std::string s
   out.table_name = record.name;
   out.table_status = std::move(status);
   out.table_arn = record.arn();
-  out.table_id = record.id;
+  out.table_id = record.public_id();
   out.creation_date_time = aws::Timestamp{static_cast<double>(record.created_ms) / 1000};
   out.key_schema = schema_elements(record.keys);
   std::map<std::string, Type> definitions;
@@ -245,7 +299,8 @@ model::TableDescription describe_record(const TableRecord& record, std::string s
     out.table_class_summary->table_class = record.table_class;
   }
   out.deletion_protection_enabled = record.deletion_protection;
-  if (record.restore) {
+  describe_capacity(record, out);
+  if (record.restore && !record.restore->table_arn.empty()) {  // an import leaves none
     model::RestoreSummary& summary = out.restore_summary.emplace();
     if (!record.restore->source_arn.empty()) summary.source_backup_arn = record.restore->source_arn;
     summary.source_table_arn = record.restore->table_arn;

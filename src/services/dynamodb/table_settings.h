@@ -11,6 +11,8 @@ inline constexpr std::size_t kPolicyBytesMax = 20u << 10;
 
 // Throws ValidationException.
 TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& in);
+// Throws ValidationException when capacity is all that the request names and the table has it.
+void check_capacity_changes(const model::UpdateTableInput& in, const TableRecord& record);
 // Everything but streams and index updates.
 void apply_settings(const model::UpdateTableInput& in, TableRecord& record);
 IndexRecord make_index(const TableRecord& table, const model::CreateGlobalSecondaryIndexAction& in,
@@ -29,6 +31,14 @@ void apply_index_updates(const model::UpdateTableInput& in, UpdateIds& ids, Tabl
 std::map<std::string, std::string> checked_tags(const std::vector<model::Tag>& tags);
 // Throws ValidationException unless it is a policy document of the allowed size.
 std::string checked_policy(const std::string& policy);
+// table_capacity.cc. Each gives the new setting, or `current` when the member is absent.
+std::optional<EncryptionSetting> encryption_of(const aws::Scope& scope, const std::optional<model::SSESpecification>& in,
+                                               std::optional<EncryptionSetting> current);
+Throughput on_demand_max_of(const TableRecord& table, const std::optional<model::OnDemandThroughput>& in, Throughput current);
+Throughput warm_of(const TableRecord& table, const std::optional<model::WarmThroughput>& in, Throughput current,
+                   const Throughput& provisioned);
+void describe_capacity(const TableRecord& record, model::TableDescription& out);
+
 std::string status_of(const TableRecord& record);
 // Without counts.
 model::TableDescription describe_record(const TableRecord& record, std::string status);

@@ -16,6 +16,8 @@ void update_index(const model::UpdateGlobalSecondaryIndexAction& in, TableRecord
   if (found == record.indexes.end() || !found->global) throw aws::ApiError(kResourceNotFound, "Requested resource not found");
   const auto& throughput = in.provisioned_throughput;
   if (throughput) found->throughput = {throughput->read_capacity_units.value(), throughput->write_capacity_units.value()};
+  found->on_demand_max = on_demand_max_of(record, in.on_demand_throughput, found->on_demand_max);
+  found->warm = warm_of(record, in.warm_throughput, found->warm, found->throughput);
 }
 
 void check_counts(const std::vector<model::GlobalSecondaryIndexUpdate>& updates) {
@@ -23,8 +25,12 @@ void check_counts(const std::vector<model::GlobalSecondaryIndexUpdate>& updates)
   int changes = 0;
   for (const model::GlobalSecondaryIndexUpdate& each : updates) {
     const int actions = each.create.has_value() + each.delete_.has_value() + each.update.has_value();
-    if (actions != 1) {
-      throw_validation(std::string(kInvalid) + "Each GlobalSecondaryIndexUpdate must contain exactly one of Create, Update and Delete");
+    if (actions == 0) {
+      throw_validation(std::string(kInvalid) + "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, "
+                                               "GlobalSecondaryIndexUpdate.Delete must not be null");
+    }
+    if (actions > 1) {
+      throw_validation(std::string(kInvalid) + "Only one global secondary index action is allowed per GlobalSecondaryIndexUpdate object");
     }
     const std::string& name = each.create ? *each.create->index_name : each.delete_ ? *each.delete_->index_name : *each.update->index_name;
     if (!names.insert(name).second) {

@@ -119,7 +119,7 @@ void check_capacity(Admission& admission, const std::vector<ItemWriteResult>& re
     try {
       check_write_capacity(admission, results[i]);
     } catch (const aws::ApiError& error) {
-      reasons[i] = {"ProvisionedThroughputExceeded", error.message(), std::nullopt};
+      reasons[i] = {error.code() == kThrottling.code ? "ThrottlingError" : "ProvisionedThroughputExceeded", error.message(), std::nullopt};
     }
   }
   if (std::ranges::any_of(reasons, [](const Reason& reason) { return reason.code != "None"; })) throw_canceled(reasons);

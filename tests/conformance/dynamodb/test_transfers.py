@@ -1,0 +1,162 @@
+"""Exports to S3 and imports from it through stock boto3; runs against any endpoint with --endpoint (minutes on AWS)."""
+import base64
+import datetime
+import gzip
+import hashlib
+import json
+import subprocess
+import time
+import uuid
+
+import pytest
+from botocore.exceptions import ClientError
+
+
+def error_of(call, **arguments):
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    return caught.value.response["Error"]["Code"]
+
+
+@pytest.fixture
+def bucket(client):
+    s3 = client("s3")
+    name = f"transfers-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
+    yield name
+    for thing in s3.list_objects_v2(Bucket=name).get("Contents", []):
+        s3.delete_object(Bucket=name, Key=thing["Key"])
+    s3.delete_bucket(Bucket=name)
+
+
+def read(s3, bucket, key):
+    return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def ended(describe, status, seconds=1800):
+    deadline = time.monotonic() + seconds
+    while (description := describe())[status] == "IN_PROGRESS" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return description
+
+
+def schema(name):
+    return {"TableName": name, "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": n, "AttributeType": t} for n, t in (("p", "S"), ("s", "N"), ("kind", "S"))],
+            "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}],
+            "GlobalSecondaryIndexes": [{"IndexName": "byKind", "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
+                                        "Projection": {"ProjectionType": "ALL"}}]}
+
+
+def imported(dynamodb, bucket, prefix, **arguments):
+    name = f"imported-{uuid.uuid4().hex[:8]}"
+    started = dynamodb.import_table(S3BucketSource={"S3Bucket": bucket, "S3KeyPrefix": prefix}, TableCreationParameters=schema(name),
+                                    **arguments)["ImportTableDescription"]
+    assert started["ImportStatus"] == "IN_PROGRESS" and started["ImportArn"].startswith(started["TableArn"] + "/import/")
+    return name, ended(lambda: dynamodb.describe_import(ImportArn=started["ImportArn"])["ImportTableDescription"], "ImportStatus")
+
+
+@pytest.fixture
+def exported(client, table, bucket):
+    """A table of 30 items and its description after an export to `bucket` under "out"."""
+    dynamodb = client("dynamodb")
+    for s in range(30):
+        dynamodb.put_item(TableName=table, Item={"p": {"S": "a"}, "s": {"N": str(s)}, "kind": {"S": "k"}, "b": {"B": b"\x00\xff"}, "e": {"S": "é\n"}})
+    arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+    request = {"TableArn": arn, "S3Bucket": bucket, "S3Prefix": "out", "ClientToken": "once"}
+    started = dynamodb.export_table_to_point_in_time(**request)["ExportDescription"]
+    assert started["ExportStatus"] == "IN_PROGRESS" and started["ExportArn"].startswith(arn + "/export/")
+    assert dynamodb.export_table_to_point_in_time(**request)["ExportDescription"]["ExportArn"] == started["ExportArn"]
+    assert error_of(dynamodb.export_table_to_point_in_time, **request, S3SseAlgorithm="AES256") == "ExportConflictException"
+    return ended(lambda: dynamodb.describe_export(ExportArn=started["ExportArn"])["ExportDescription"], "ExportStatus")
+
+
+def test_a_full_export_has_the_layout_of_the_service(client, exported, bucket):
+    s3 = client("s3")
+    assert exported["ExportStatus"] == "COMPLETED", exported
+    assert (exported["ItemCount"], exported["ExportFormat"], exported["ExportType"]) == (30, "DYNAMODB_JSON", "FULL_EXPORT")
+    folder = "out/AWSDynamoDB/" + exported["ExportArn"].rsplit("/", 1)[1]
+    assert exported["ExportManifest"] == folder + "/manifest-summary.json"
+    assert read(s3, bucket, folder + "/_started") == b""
+    summary = json.loads(read(s3, bucket, exported["ExportManifest"]))
+    assert (summary["exportArn"], summary["tableArn"], summary["itemCount"], summary["outputFormat"]) == (
+        exported["ExportArn"], exported["TableArn"], 30, "DYNAMODB_JSON")
+    assert (summary["s3Bucket"], summary["s3Prefix"], summary["s3SseAlgorithm"], summary["s3SseKmsKeyId"]) == (bucket, "out", "AES256", None)
+    for name in ("manifest-summary", "manifest-files"):
+        assert base64.b64decode(read(s3, bucket, f"{folder}/{name}.md5")) == hashlib.md5(read(s3, bucket, f"{folder}/{name}.json")).digest()
+    items = []
+    for line in read(s3, bucket, summary["manifestFilesS3Key"]).splitlines():
+        file = json.loads(line)
+        body = read(s3, bucket, file["dataFileS3Key"])
+        assert file["dataFileS3Key"].startswith(folder + "/data/") and file["dataFileS3Key"].endswith(".json.gz")
+        assert base64.b64decode(file["md5Checksum"]) == hashlib.md5(body).digest()
+        rows = [json.loads(row) for row in gzip.decompress(body).splitlines()]
+        assert len(rows) == file["itemCount"]
+        items += rows
+    assert sorted(int(row["Item"]["s"]["N"]) for row in items) == list(range(30))
+    assert items[0]["Item"]["b"] == {"B": "AP8="} and items[0]["Item"]["e"] == {"S": "é\n"}
+
+
+def test_exports_are_listed_and_imported_again(client, exported, bucket):
+    dynamodb = client("dynamodb")
+    listed = dynamodb.list_exports(TableArn=exported["TableArn"])["ExportSummaries"]
+    assert listed == [{"ExportArn": exported["ExportArn"], "ExportStatus": "COMPLETED", "ExportType": "FULL_EXPORT"}]
+    folder = exported["ExportManifest"].rsplit("/", 1)[0]
+    name, done = imported(dynamodb, bucket, folder + "/data/", InputFormat="DYNAMODB_JSON", InputCompressionType="GZIP")
+    assert done["ImportStatus"] == "COMPLETED", done
+    assert (done["ImportedItemCount"], done["ProcessedItemCount"], done["ErrorCount"]) == (30, 30, 0)
+    description = dynamodb.describe_table(TableName=name)["Table"]
+    assert (description["TableStatus"], description["ItemCount"]) == ("ACTIVE", 30) and "RestoreSummary" not in description
+    query = {"KeyConditionExpression": "kind = :k", "ExpressionAttributeValues": {":k": {"S": "k"}}}
+    assert dynamodb.query(TableName=name, IndexName="byKind", **query)["Count"] == 30
+    assert [i["ImportArn"] for i in dynamodb.list_imports(TableArn=done["TableArn"])["ImportSummaryList"]] == [done["ImportArn"]]
+    dynamodb.delete_table(TableName=name)
+
+
+@pytest.mark.parametrize("compress, compression", [
+    (lambda b: b, "NONE"), (gzip.compress, "GZIP"),
+    (lambda b: subprocess.run(["zstd", "-q", "-c"], input=b, stdout=subprocess.PIPE, check=True).stdout, "ZSTD")])
+def test_csv_of_every_compression(client, bucket, compress, compression):
+    dynamodb = client("dynamodb")
+    try:
+        body = compress(b'p,s,kind,note\na,1,k,"x, y"\na,2,k,\nb,no number,k,z\n')
+    except FileNotFoundError:
+        pytest.skip("zstd is not here")
+    client("s3").put_object(Bucket=bucket, Key="in/rows.csv", Body=body)
+    name, done = imported(dynamodb, bucket, "in/", InputFormat="CSV", InputCompressionType=compression)
+    assert (done["ImportStatus"], done["ImportedItemCount"], done["ErrorCount"]) == ("COMPLETED", 2, 1), done
+    assert dynamodb.get_item(TableName=name, Key={"p": {"S": "a"}, "s": {"N": "1"}})["Item"]["note"] == {"S": "x, y"}
+    dynamodb.delete_table(TableName=name)
+
+
+def test_csv_with_a_header_and_a_delimiter_of_its_own(client, bucket):
+    dynamodb = client("dynamodb")
+    client("s3").put_object(Bucket=bucket, Key="rows", Body=b"a;1;k\nb;2;k\n")
+    name, done = imported(dynamodb, bucket, "rows", InputFormat="CSV",
+                          InputFormatOptions={"Csv": {"Delimiter": ";", "HeaderList": ["p", "s", "kind"]}})
+    assert done["ImportedItemCount"] == 2, done
+    dynamodb.delete_table(TableName=name)
+
+
+def test_an_import_that_fails_says_why(client, bucket):
+    dynamodb = client("dynamodb")
+    name, done = imported(dynamodb, "no-such-bucket-" + uuid.uuid4().hex, "", InputFormat="DYNAMODB_JSON")
+    assert (done["ImportStatus"], done["FailureCode"]) == ("FAILED", "S3NoSuchBucket")
+
+
+def test_what_is_refused(client, table, bucket):
+    dynamodb = client("dynamodb")
+    arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    export = dynamodb.export_table_to_point_in_time
+    assert error_of(export, TableArn=arn, S3Bucket=bucket) == "PointInTimeRecoveryUnavailableException"
+    assert error_of(export, TableArn=arn + "x", S3Bucket=bucket) == "TableNotFoundException"
+    dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+    long_ago = datetime.datetime(2020, 1, 1)
+    assert error_of(export, TableArn=arn, S3Bucket=bucket, ExportTime=long_ago) == "InvalidExportTimeException"
+    assert error_of(export, TableArn=arn, S3Bucket=bucket, ExportType="INCREMENTAL_EXPORT",
+                    IncrementalExportSpecification={"ExportFromTime": long_ago}) == "InvalidExportTimeException"
+    assert error_of(dynamodb.describe_export, ExportArn=arn + "/export/01234567890123-a1b2c3d4") == "ExportNotFoundException"
+    assert error_of(dynamodb.describe_import, ImportArn=arn + "/import/01234567890123-a1b2c3d4") == "ImportNotFoundException"
+    assert error_of(dynamodb.import_table, S3BucketSource={"S3Bucket": bucket}, InputFormat="DYNAMODB_JSON",
+                    TableCreationParameters=schema(table)) == "ResourceInUseException"
