@@ -6,10 +6,11 @@ import random
 import threading
 import time
 
+import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from conftest import Platform
-from history import linearizable
+from history import linearizable, step
 
 TABLE = "registers"
 WORKERS, PAIRS, OPERATIONS, ROUNDS = 6, 3, 80, 3
@@ -30,6 +31,75 @@ def test_the_checker_finds_what_is_wrong():
     torn = op(0, 1, "move", ((None, None), ("a", "b")), True)
     assert not linearizable([torn, op(0, 1, "both", (), ("a", None))])
     assert not linearizable([op(0, 1, "swap", (0, "a"), None), op(0, 1, "swap", (0, "b"), None)])  # a lost update
+
+
+def explained(history, state=(None, None)):
+    """The definition, tried out in full: some order of all answered and some unanswered operations keeps time and answers."""
+    if not any(op["end"] < math.inf for op in history):
+        return True
+    horizon = min(op["end"] for op in history)
+    for i, op in enumerate(history):
+        answer, after = step(state, op)
+        if op["start"] <= horizon and (op["end"] == math.inf or answer == op["result"]):
+            if explained(history[:i] + history[i + 1:], after):
+                return True
+    return False
+
+
+def random_history(choice):
+    """A few operations in a true order, then perhaps one wrong answer or one moved time."""
+    state, history, moment = (None, None), [], 0.0
+    for number in range(choice.randint(3, 6)):
+        kind = choice.choice(["get", "both", "swap", "cas", "move"])
+        which, new = choice.randrange(2), str(number)
+        args = {"get": (which,), "both": (), "swap": (which, new), "cas": (which, choice.choice([None, state[which]]), new),
+                "move": (choice.choice([state, (None, None)]), (new, new))}[kind]
+        op = {"kind": kind, "args": args, "result": None}
+        op["result"], state = step(state, op)
+        moment += 1
+        op["start"], op["end"] = moment - choice.random() * 2, moment + choice.random() * 2
+        history.append(op)
+    for op in history:
+        if choice.random() < 0.15:
+            op["end"], op["result"] = math.inf, None
+    if choice.random() < 0.7:
+        wrong = choice.choice(history)
+        if wrong["end"] < math.inf:
+            wrong["result"] = choice.choice([None, "0", "1", True, False, (None, None), ("0", None)])
+    return history
+
+
+def test_the_checker_agrees_with_the_definition():
+    seed = int(os.environ.get("PARVIS_TEST_SEED", random.randrange(1 << 30)))
+    print("PARVIS_TEST_SEED =", seed)
+    choice, verdicts = random.Random(seed), []
+    for _ in range(3000):
+        history = random_history(choice)
+        verdicts.append(linearizable(history))
+        assert verdicts[-1] == explained(sorted(history, key=lambda op: op["start"])), history
+    assert 500 < sum(verdicts) < 2800  # both verdicts were tried
+
+
+def change(number, name, old, new):
+    images = {key: {"v": {"S": v}} for key, v in (("OldImage", old), ("NewImage", new)) if v is not None}
+    return {"eventName": "INSERT" if old is None else "REMOVE" if new is None else "MODIFY",
+            "dynamodb": {"SequenceNumber": f"{number:021}", "Keys": {"p": {"S": name}}, **images}}
+
+
+@pytest.mark.parametrize("records", [
+    [change(1, "0x", None, "a")], [change(1, "0x", None, "a"), change(2, "0x", "b", "c")],  # one is missing
+    [change(1, "0x", None, "a"), change(1, "0x", None, "a"), change(2, "0x", "a", "b")],  # one twice
+    [change(2, "0x", "a", "b"), change(1, "0x", None, "a")],  # out of order
+    [change(1, "0x", None, "a"), change(2, "0x", "a", "z")],  # something that is not stored
+    [change(1, "0x", None, "a"), {**change(2, "0x", "a", "b"), "eventName": "INSERT"}],
+])
+def test_the_stream_checker_finds_what_is_wrong(records):
+    def cas(start, expected, new):
+        return {"start": start, "end": start + 1, "kind": "cas", "args": (0, expected, new), "result": True}
+    history, stored = [[cas(0, None, "a"), cas(2, "a", "b")]], {"0x": "b"}
+    check_stream([change(1, "0x", None, "a"), change(2, "0x", "a", "b")], history, stored)
+    with pytest.raises(AssertionError):
+        check_stream(records, history, stored)
 
 
 class Worker:

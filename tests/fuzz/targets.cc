@@ -15,8 +15,11 @@
 #include "http/message.h"
 #include "http/request_parser.h"
 #include "services/dynamodb/attribute_value.h"
+#include "services/dynamodb/compression.h"
 #include "services/dynamodb/evaluate.h"
 #include "services/dynamodb/expression.h"
+#include "services/dynamodb/import_reader.h"
+#include "services/dynamodb/keyspace.h"
 #include "services/dynamodb/number.h"
 #include "services/dynamodb/partiql.h"
 #include "storage/tuple.h"
@@ -156,6 +159,43 @@ void number(std::string_view input) {
   if (const auto read = dynamodb::Number::parse(input)) require(dynamodb::Number::parse(read->text()) == *read, input);
 }
 
+// Key values order as their encodings do, and none is the beginning of another's.
+void key_value(std::string_view input) {
+  const std::string_view first = input.substr(0, input.size() / 2), second = input.substr(input.size() / 2);
+  const auto check = [&](const auto& a, const auto& b, const dynamodb::AttributeValue& x, const dynamodb::AttributeValue& y) {
+    std::string left, right;
+    dynamodb::append_key_value(x, left);
+    dynamodb::append_key_value(y, right);
+    require((a < b) == (left < right) && (a == b) == (left == right), input);
+    require(a == b || (!left.starts_with(right) && !right.starts_with(left)), input);
+  };
+  const std::string a(first), b(second);
+  check(a, b, dynamodb::AttributeValue::string(a), dynamodb::AttributeValue::string(b));
+  const dynamodb::Binary c{a}, d{b};
+  check(c, d, dynamodb::AttributeValue{c}, dynamodb::AttributeValue{d});
+  std::string whole, prefix;
+  dynamodb::append_key_value(dynamodb::AttributeValue::string(std::string(input)), whole);
+  dynamodb::append_key_value_prefix(dynamodb::AttributeValue::string(a), prefix);
+  require(whole.starts_with(prefix), input);
+  const auto m = dynamodb::Number::parse(first), n = dynamodb::Number::parse(second);
+  if (m && n) check(*m, *n, dynamodb::AttributeValue::number(*m), dynamodb::AttributeValue::number(*n));
+}
+
+// Files of an import, of every format and compression.
+void import_file(std::string_view input) {
+  for (const auto kind : {dynamodb::Compression::kNone, dynamodb::Compression::kGzip, dynamodb::Compression::kZstd}) {
+    dynamodb::Decompressor decompressor(kind);
+    dynamodb::LineReader lines;
+    dynamodb::CsvReader records(',');
+    std::size_t pieces = 0;
+    (void)decompressor.feed(input, [&](std::string_view piece) {
+      if (++pieces > 64) return;  // a small input may hold very much
+      lines.feed(piece, [](std::string_view line, bool) { (void)dynamodb::item_of_line(line); });
+      records.feed(piece, [](std::vector<std::string> fields, bool) { (void)fields; });
+    });
+  }
+}
+
 void attribute(std::string_view input) {
   try {
     (void)dynamodb::attribute_from_json(aws::parse_json(input));
@@ -189,6 +229,12 @@ std::string item_seed() {
   item["n"] = dynamodb::AttributeValue::number(*dynamodb::Number::parse("-1.5e3"));
   item["m"] = dynamodb::AttributeValue::map(item);
   return dynamodb::encode_item(item);
+}
+
+std::string gzip_seed() {
+  dynamodb::GzipWriter writer;
+  writer.add("{\"Item\":{\"p\":{\"S\":\"a\"}}}\n");
+  return writer.finish();
 }
 
 std::string tuple_seed() {
@@ -227,6 +273,9 @@ std::span<const Target> targets() {
         "EXISTS(SELECT * FROM t WHERE p = 'x' AND s = 1 AND a IS NULL)", "SELECT * FROM t WHERE " + std::string(300, '(')}},
       {"number", number, {"-1.5e3", "0.00", "9.9999999999999999999999999999999999999E+125", "1e-130", "+.5"}},
       {"attribute", attribute, {R"({"M":{"a":{"SS":["x","y"]},"b":{"B":"AAE="},"c":{"L":[{"N":"1"},{"NULL":true}]}}})"}},
+      {"key_value", key_value, {"abab", std::string("a\0a\0\0b", 6), "1210", "-1.5-1.6", "1e1251e-130", std::string("\xff\x00\xff\xff", 4)}},
+      {"import_file", import_file,
+       {"{\"Item\":{\"p\":{\"S\":\"a\"}}}\n\n{\"Item\":1}\r\n{", "a,\"b \"\"c\nd\",e\r\n,,\n\"", gzip_seed()}},
       {"stored_item", stored_item, {item_seed()}},
       {"template_text", template_text,
        {"Parameters: {P: {Type: String, Default: x}}\nConditions: {C: !Equals [!Ref P, y]}\nResources:\n  A:\n    Type: AWS::IAM::Role\n"
