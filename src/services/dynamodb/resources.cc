@@ -57,7 +57,7 @@ json::array tags_of(const aws::ResourceRequest& request) {
 void copy_settings(const json::object& properties, json::object& input) {
   for (const auto& [name, value] : properties) {
     if (name == "BillingMode" || name == "TableClass" || name == "AttributeDefinitions") input[name] = value;
-    if (name == "ProvisionedThroughput") input[name] = throughput(value);
+    if (name == "ProvisionedThroughput" || name == "OnDemandThroughput") input[name] = throughput(value);
     if (name == "DeletionProtectionEnabled") input[name] = as_bool(value);
   }
 }
@@ -135,6 +135,10 @@ class TableResource : public aws::ResourceType {
     if (removed("BillingMode")) input["BillingMode"] = "PROVISIONED";
     if (removed("DeletionProtectionEnabled")) input["DeletionProtectionEnabled"] = false;
     if (removed("TableClass")) input["TableClass"] = "STANDARD";
+    const json::value* billing = request.properties.if_contains("BillingMode");
+    if (removed("OnDemandThroughput") && billing && *billing == "PAY_PER_REQUEST") {
+      input["OnDemandThroughput"] = json::object{{"MaxReadRequestUnits", -1}, {"MaxWriteRequestUnits", -1}};
+    }
     const bool changes = std::ranges::any_of(input, [](const auto& member) {
       return member.key() != "TableName" && member.key() != "AttributeDefinitions";
     });

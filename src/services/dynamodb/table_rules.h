@@ -24,7 +24,9 @@ inline constexpr aws::PropertyRule kTableRules[] = {
     {"ProvisionedThroughput"},
     {"ProvisionedThroughput.ReadCapacityUnits"},
     {"ProvisionedThroughput.WriteCapacityUnits"},
-    {"OnDemandThroughput", Handling::kWarned, Change::kInPlace, "the rates of on-demand tables are not limited"},
+    {"OnDemandThroughput"},
+    {"OnDemandThroughput.MaxReadRequestUnits"},
+    {"OnDemandThroughput.MaxWriteRequestUnits"},
     {"WarmThroughput", Handling::kNeutral, Change::kInPlace, kNothingToWarm},
     {"GlobalSecondaryIndexes"},
     {"GlobalSecondaryIndexes[].IndexName"},
@@ -37,7 +39,7 @@ inline constexpr aws::PropertyRule kTableRules[] = {
     {"GlobalSecondaryIndexes[].ProvisionedThroughput"},
     {"GlobalSecondaryIndexes[].ProvisionedThroughput.ReadCapacityUnits"},
     {"GlobalSecondaryIndexes[].ProvisionedThroughput.WriteCapacityUnits"},
-    {"GlobalSecondaryIndexes[].OnDemandThroughput", Handling::kWarned, Change::kInPlace, "the rates of on-demand tables are not limited"},
+    {"GlobalSecondaryIndexes[].OnDemandThroughput", Handling::kWarned, Change::kInPlace, "an index of a template has no maximum of its own; UpdateTable sets one"},
     {"GlobalSecondaryIndexes[].WarmThroughput", Handling::kNeutral, Change::kInPlace, kNothingToWarm},
     {"GlobalSecondaryIndexes[].ContributorInsightsSpecification", Handling::kWarned, Change::kInPlace, "there are no insights"},
     {"LocalSecondaryIndexes", Handling::kApplied, Change::kReplaces},
@@ -67,7 +69,7 @@ inline constexpr aws::PropertyRule kTableRules[] = {
     {"StreamSpecification.Tags", Handling::kRefused, Change::kInPlace, "streams have no tags"},
     {"VectorIndexes", Handling::kRefused, Change::kInPlace, kNoVectors},
     {"KinesisStreamSpecification", Handling::kRefused, Change::kInPlace, "Kinesis is not implemented"},
-    {"ImportSourceSpecification", Handling::kRefused, Change::kReplaces, "import from S3 is not implemented"},
+    {"ImportSourceSpecification", Handling::kRefused, Change::kReplaces, "ImportTable imports from S3; templates do not"},
     {"ResourcePolicy", Handling::kWarned, Change::kInPlace, kNotEvaluated},
 };
 
