@@ -9,7 +9,6 @@ from events import events_of
 
 TABLE = dict(AttributeDefinitions=[{"AttributeName": "p", "AttributeType": "S"}], KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}],
              BillingMode="PAY_PER_REQUEST")
-INDEX = {"IndexName": "index", "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}], "Projection": {"ProjectionType": "ALL"}}
 
 
 def package():
@@ -22,11 +21,12 @@ def package():
 FUNCTION = dict(Runtime="nodejs22.x", Role="arn:aws:iam::111122223333:role/r", Handler="index.handler", Code={"ZipFile": package()})
 
 REFUSED = [
-    ("encryption_of_a_table", "dynamodb", "create_table", dict(TABLE, TableName="refused", SSESpecification={"Enabled": True}),
-     "ValidationException", "Parvis does not support SSESpecification.Enabled 'true' in CreateTable: items are stored without encryption"),
-    ("throughput_of_an_index", "dynamodb", "create_table",
-     dict(TABLE, TableName="refused", GlobalSecondaryIndexes=[dict(INDEX, WarmThroughput={"ReadUnitsPerSecond": 1})]),
-     "ValidationException", "GlobalSecondaryIndexes[].WarmThroughput"),
+    ("format_of_an_export", "dynamodb", "export_table_to_point_in_time",
+     dict(TableArn="arn:aws:dynamodb:us-east-1:111122223333:table/refused", S3Bucket="refused", ExportFormat="ION"),
+     "ValidationException", "Parvis does not support ExportFormat 'ION' in ExportTableToPointInTime: only DYNAMODB_JSON"),
+    ("format_of_an_import", "dynamodb", "import_table",
+     dict(S3BucketSource={"S3Bucket": "refused"}, InputFormat="ION", TableCreationParameters=dict(TABLE, TableName="refused")),
+     "ValidationException", "InputFormat 'ION'"),
     ("source_of_a_global_table", "dynamodb", "create_table",
      dict(TABLE, TableName="refused", GlobalTableSourceArn="arn:aws:dynamodb:us-east-1:111122223333:table/other"), "ValidationException",
      "GlobalTableSourceArn"),
@@ -48,6 +48,8 @@ def test_refused_by_name(client, service, operation, members, code, part):
 
 
 ACCEPTED = [
+    ("encryption_of_a_table", "dynamodb", "CreateTable", "create_table", dict(TABLE, TableName="encryption-of-a-table", SSESpecification={"Enabled": True}),
+     "SSESpecification.Enabled 'true' is accepted without effect in CreateTable", "items are stored without encryption"),
     ("policy_of_a_bucket", "s3", "PutBucketPolicy", "put_bucket_policy", dict(Bucket="policy-of-a-bucket", Policy='{"Statement": []}'),
      "is accepted without effect in PutBucketPolicy", "policies are not evaluated"),
     ("encryption_of_an_object", "s3", "PutObject", "put_object", dict(Bucket="encryption-of-an-object", Key="k", Body=b"1", ServerSideEncryption="AES256"),
