@@ -184,6 +184,27 @@ std::vector<Diagnostic> transform_resources(Context& context) {
   return errors;
 }
 
+// Properties that SAM has under another name: where they stand in the source.
+constexpr std::pair<std::string_view, std::string_view> kRenamed[] = {
+    {"Code", "CodeUri"}, {"Code", "InlineCode"}, {"Code", "ImageUri"}, {"Content", "ContentUri"}, {"DeadLetterConfig", "DeadLetterQueue"},
+    {"TracingConfig", "Tracing"}, {"KeySchema", "PrimaryKey"}};
+
+// A property that came from Globals, or under another name, stands where the user wrote it.
+void place_properties(const Context& context, const std::string& id, const json::object& resource, Document& out) {
+  const json::value* properties = resource.if_contains("Properties");
+  if (properties == nullptr || !properties->is_object()) return;
+  const auto place = [&](std::string_view name, std::string_view written) {
+    const std::string own = child(child("/Resources", id) + "/Properties", name);
+    const auto from = context.source.positions.find(context.pointer(id, written));
+    if (from != context.source.positions.end()) out.positions.try_emplace(own, from->second);
+  };
+  for (const auto& [key, value] : properties->as_object()) {
+    const std::string_view name = key;
+    place(name, name);
+    for (const auto& [made, written] : kRenamed) if (made == name) place(name, written);
+  }
+}
+
 Document finished(Context& context) {
   json::object resources;
   for (const auto& [id, resource] : context.resources()) {
@@ -197,6 +218,9 @@ Document finished(Context& context) {
   Document out{std::move(root), context.source.file, context.source.positions};
   for (const auto& [made, origin] : context.origins) {
     if (made != origin) out.positions[child("/Resources", made)] = context.source.at(child("/Resources", origin));
+  }
+  for (const auto& [id, resource] : out.root.as_object().at("Resources").as_object()) {
+    if (resource.is_object()) place_properties(context, std::string(id), resource.as_object(), out);
   }
   return out;
 }

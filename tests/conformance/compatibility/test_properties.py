@@ -59,6 +59,38 @@ def test_validate_names_types_and_attributes(binary, tmp_path):
         assert f"{path}:{line}:5: " in done.stderr and part in done.stderr
 
 
+SAM = """Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function:
+    EphemeralStorage: {Size: 1024}
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: nodejs22.x
+      Handler: index.handler
+      InlineCode: exports.handler = async () => 1
+      VpcConfig:
+        SubnetIds: [subnet-1]
+      Tracing: Active
+  Trips:
+    Type: AWS::Serverless::SimpleTable
+    Properties:
+      SSESpecification: {SSEEnabled: true}
+"""
+
+
+def test_sam_properties_stand_where_they_were_written(binary, tmp_path):
+    path = tmp_path / "template.yaml"
+    path.write_text(SAM)
+    done = validate(binary, path)
+    assert done.returncode == 1
+    for line, part in ((4, "warning: resource Hello: the property EphemeralStorage.Size has no effect"),
+                       (13, "resource Hello: the property VpcConfig.SubnetIds is refused: "), (14, "warning: resource Hello: the property TracingConfig.Mode has no effect"),
+                       (18, "warning: resource Trips: the property SSESpecification has no effect")):
+        assert any(each.startswith(f"{path}:{line}:") and part in each for each in done.stderr.splitlines()), (line, done.stderr)
+
+
 def test_dev_names_the_line_and_keeps_the_last_good_version(binary, tmp_path):
     path = tmp_path / "template.yaml"
     path.write_text(TEMPLATE)
