@@ -75,6 +75,19 @@ void IamService::bind(aws::Registry& registry) {
   bind(model::TagRole{}, &IamService::tag);
   bind(model::UntagRole{}, &IamService::untag);
   bind(model::ListRoleTags{}, &IamService::list_tags);
+  bind(model::CreatePolicy{}, &IamService::create_managed);
+  bind(model::GetPolicy{}, &IamService::get_managed);
+  bind(model::DeletePolicy{}, &IamService::delete_managed);
+  bind(model::ListPolicies{}, &IamService::list_managed);
+  bind(model::CreatePolicyVersion{}, &IamService::create_version);
+  bind(model::GetPolicyVersion{}, &IamService::get_version);
+  bind(model::ListPolicyVersions{}, &IamService::list_versions);
+  bind(model::DeletePolicyVersion{}, &IamService::delete_version);
+  bind(model::SetDefaultPolicyVersion{}, &IamService::set_default_version);
+  bind(model::ListEntitiesForPolicy{}, &IamService::list_entities);
+  bind(model::TagPolicy{}, &IamService::tag_managed);
+  bind(model::UntagPolicy{}, &IamService::untag_managed);
+  bind(model::ListPolicyTags{}, &IamService::list_managed_tags);
 }
 
 awaitable<model::CreateRoleOutput> IamService::create_role(aws::CallContext call, model::CreateRoleInput in) {
@@ -178,15 +191,21 @@ awaitable<model::ListRolePoliciesOutput> IamService::list_policies(aws::CallCont
 
 awaitable<model::AttachRolePolicyOutput> IamService::attach(aws::CallContext call, model::AttachRolePolicyInput in) {
   const std::string arn = or_default(in.policy_arn);
-  // Managed policies of AWS's own are known by name alone; customer managed ones cannot be made here yet.
-  if (!arn.starts_with("arn:aws:iam::aws:policy/")) {
-    throw aws::ApiError(kNoSuchEntity, "Policy " + arn + " does not exist or is not attachable.");
+  // Managed policies of AWS's own are known by name alone; one of the account must be there when the role is written.
+  std::optional<storage::Check> exists;
+  if (!arn.starts_with(kAwsPolicyPrefix)) {
+    try {
+      exists = (co_await policies_.get(call.scope.account, arn)).check;
+    } catch (const aws::ApiError& error) {
+      if (error.code() != kNoSuchEntity.code) throw;
+    }
+    if (!exists) throw aws::ApiError(kNoSuchEntity, "Policy " + arn + " does not exist or is not attachable.");
   }
   co_await roles_.modify(call.scope.account, or_default(in.role_name), [&](Role& role) {
     if (std::ranges::find(role.attached, arn) != role.attached.end()) return;
     if (role.attached.size() >= 20) throw aws::ApiError(kLimitExceeded, "Cannot exceed quota for PoliciesPerRole: 20");
     role.attached.push_back(arn);
-  });
+  }, exists);
   co_return model::AttachRolePolicyOutput{};
 }
 

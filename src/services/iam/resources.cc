@@ -182,6 +182,9 @@ class RoleType final : public aws::ResourceType {
 
 }  // namespace
 
-void add_resource_types(aws::ResourceTypes& types, aws::ApiClient& api) { types.add(std::make_unique<RoleType>(api)); }
+void add_resource_types(aws::ResourceTypes& types, aws::ApiClient& api) { 
+  types.add(std::make_unique<RoleType>(api));
+  add_policy_types(types, api);
+}
 
 }  // namespace parvis::iam

@@ -86,12 +86,13 @@ awaitable<std::optional<RoleStore::Found>> RoleStore::find(std::string account, 
 }
 
 awaitable<bool> RoleStore::write(std::string account, std::string name, std::optional<Role> role,
-                                 std::optional<storage::Version> expected) {
+                                 std::optional<storage::Version> expected, std::optional<storage::Check> also) {
   const std::string key = role_key(account, name);
   const std::string bytes = role ? to_json(*role) : std::string();
   for (int attempt = 1;; ++attempt) {
     storage::Commit commit;
     commit.check(key, expected);
+    if (also) commit.checks.push_back(*also);
     if (role) commit.put(key, bytes); else commit.erase(key);
     const auto done = co_await store_.commit(std::move(commit));
     if (done) co_return true;
@@ -121,12 +122,12 @@ awaitable<> RoleStore::create(std::string account, Role role) {
   }
 }
 
-awaitable<> RoleStore::modify(std::string account, std::string name, std::function<void(Role&)> change) {
+awaitable<> RoleStore::modify(std::string account, std::string name, std::function<void(Role&)> change, std::optional<storage::Check> also) {
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     auto found = co_await find(account, name);
     if (!found) throw no_such_role(name);
     change(found->role);
-    if (co_await write(account, name, std::move(found->role), found->version)) co_return;
+    if (co_await write(account, name, std::move(found->role), found->version, also)) co_return;
   }
   throw aws::ApiError(kConcurrentModification, "The role is being changed by another request.");
 }
@@ -146,8 +147,9 @@ awaitable<RoleStore::Page> RoleStore::list(std::string account, std::string afte
   const std::string prefix = role_prefix(account);
   storage::ScanOptions range{.begin = prefix, .end = storage::prefix_end(prefix), .limit = limit};
   if (!after.empty()) range.begin = role_key(account, after) + '\0';
-  const storage::ScanPage page = co_await store_.snapshot()->scan(range);
-  Page out{.roles = {}, .more = page.more};
+  const auto snapshot = store_.snapshot();
+  const storage::ScanPage page = co_await snapshot->scan(range);
+  Page out{.roles = {}, .more = page.more, .guard = {prefix, storage::prefix_end(prefix), snapshot->stamp()}};
   for (const storage::Entry& entry : page.entries) out.roles.push_back(parse(entry.value));
   co_return out;
 }

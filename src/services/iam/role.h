@@ -39,16 +39,21 @@ class RoleStore {  // thread-safe; `store` outlives it
   explicit RoleStore(storage::Store& store) : store_(store) {}
   awaitable<Role> get(std::string account, std::string name);  // throws NoSuchEntity
   awaitable<> create(std::string account, Role role);          // throws EntityAlreadyExists
-  awaitable<> modify(std::string account, std::string name, std::function<void(Role&)> change);
+  awaitable<> modify(std::string account, std::string name, std::function<void(Role&)> change, std::optional<storage::Check> also = {});
   awaitable<> remove(std::string account, std::string name);   // throws NoSuchEntity, DeleteConflict
-  struct Page { std::vector<Role> roles; bool more = false; };
+  struct Page {
+    std::vector<Role> roles;
+    bool more = false;
+    storage::RangeGuard guard;  // that no role has changed since
+  };
   awaitable<Page> list(std::string account, std::string after, std::size_t limit);
 
  private:
   struct Found { Role role; storage::Version version = 0; };
   awaitable<std::optional<Found>> find(std::string account, std::string name);
   // False: the stored one no longer carries `expected`. `role` nullopt: erases.
-  awaitable<bool> write(std::string account, std::string name, std::optional<Role> role, std::optional<storage::Version> expected);
+  awaitable<bool> write(std::string account, std::string name, std::optional<Role> role, std::optional<storage::Version> expected,
+                         std::optional<storage::Check> also = {});
   storage::Store& store_;
 };
 
