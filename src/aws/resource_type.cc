@@ -33,13 +33,26 @@ void ResourceTypes::add(std::unique_ptr<ResourceType> type) {
   if (!fresh) throw std::logic_error("resource type " + at->first + " is offered twice");
 }
 
+namespace {
+// At most 60 letters, digits and _@- behind Custom::. Source: CloudFormation User Guide, AWS::CloudFormation::CustomResource.
+std::string_view offered_name(std::string_view name) {
+  constexpr std::string_view kCustom = "Custom::";
+  if (!name.starts_with(kCustom) || name.size() == kCustom.size() || name.size() > 60) return name;
+  for (const char c : name.substr(kCustom.size())) {
+    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '@' || c == '-';
+    if (!good) return name;
+  }
+  return "AWS::CloudFormation::CustomResource";
+}
+}  // namespace
+
 const ResourceType* ResourceTypes::find(std::string_view name) const {
-  const auto at = types_.find(name);
+  const auto at = types_.find(offered_name(name));
   return at == types_.end() ? nullptr : at->second.get();
 }
 
 ResourceType* ResourceTypes::find(std::string_view name) {
-  const auto at = types_.find(name);
+  const auto at = types_.find(offered_name(name));
   return at == types_.end() ? nullptr : at->second.get();
 }
 

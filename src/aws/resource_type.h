@@ -27,6 +27,7 @@ struct PropertyRule {
 struct ResourceRequest {
   CallContext call;
   std::string stack_id, stack_name, logical_id;
+  std::string type;                    // as the template names it: "Custom::Thing"
   std::string physical_id;             // update and remove
   boost::json::object properties;      // intrinsic functions resolved
   boost::json::object old_properties;  // update
@@ -46,9 +47,11 @@ class ResourceType {  // stateless; all calls go through the ApiClient it was ma
   virtual std::string_view name() const = 0;                     // "AWS::DynamoDB::Table"
   virtual std::span<const PropertyRule> rules() const = 0;       // a property not listed is refused by name
   virtual std::span<const std::string_view> required() const { return {}; }
+  virtual bool any_property() const { return false; }            // properties beside those of rules() are applied, too
   virtual bool holds_data() const { return false; }              // dev detaches instead of deleting
   // create with the same token twice returns the first one's result; remove of something gone succeeds.
   virtual awaitable<ResourceResult> create(ResourceRequest request) = 0;
+  // Another physical id means that the resource was replaced: the old one is removed when the deployment has succeeded.
   virtual awaitable<ResourceResult> update(ResourceRequest request) = 0;
   virtual awaitable<> remove(ResourceRequest request) = 0;
 };
@@ -56,6 +59,7 @@ class ResourceType {  // stateless; all calls go through the ApiClient it was ma
 class ResourceTypes {
  public:
   void add(std::unique_ptr<ResourceType> type);
+  // "Custom::…" is AWS::CloudFormation::CustomResource.
   const ResourceType* find(std::string_view name) const;
   ResourceType* find(std::string_view name);
   std::vector<std::string_view> names() const;

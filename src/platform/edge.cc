@@ -8,7 +8,7 @@
 namespace parvis::platform {
 namespace {
 
-constexpr std::string_view kApiPath = "/_aws/execute-api/";
+constexpr std::string_view kApiPath = "/_aws/execute-api/", kAnswerPath = "/_parvis/custom-resource/";
 constexpr std::chrono::seconds kKeepAlive{15};
 
 // The API id of "{apiId}.execute-api.…", or empty.
@@ -54,6 +54,7 @@ http::Response json_response(unsigned status, const boost::json::value& body) {
 
 awaitable<http::Response> Edge::handle(http::Request request) {
   const std::string path(request.path());
+  if (path.starts_with(kAnswerPath) && routes_.custom_resource) co_return co_await routes_.custom_resource(std::move(request));
   if (path.starts_with("/_parvis/")) co_return co_await own(std::move(request));
   if (const auto id = api_of_host(split_host(request.host).host); !id.empty()) {
     std::string api_id(id);

@@ -1,6 +1,7 @@
 // platform/edge.h: the first look at every request of the main port: which door it takes.
 //
 //   /_parvis/health, /_parvis/events, /_parvis/metrics, …    the platform itself
+//   /_parvis/custom-resource/…    answers of functions behind custom resources
 //   {apiId}.execute-api.*  or  /_aws/execute-api/{apiId}/…    a team's API
 //   everything else                          an AWS API call
 #pragma once
@@ -30,6 +31,7 @@ struct EdgeRoutes {
   std::function<bool(http::Request&)> authenticate = {};
   // Further paths below /_parvis/, by method and path; for the root key alone.
   std::map<std::string, std::function<awaitable<http::Response>(http::Request)>, std::less<>> admin = {};
+  std::function<awaitable<http::Response>(http::Request)> custom_resource = {};  // its path is its credential
   std::function<std::string()> metrics;  // Prometheus text
   // A request with an Origin, or OPTIONS: the answer of a bucket whose own CORS rules have a say in it; nullopt, with the
   // request untouched, for all else. Not asked for hosts that the guard refuses.

@@ -24,6 +24,7 @@
 #include "services/dynamodb/operations.h"
 #include "services/dynamodb/s3_objects.h"
 #include "services/iam/operations.h"
+#include "services/cloudformation/custom_resource.h"
 #include "services/cloudformation/operations.h"
 #include "services/lambda/engine_runner.h"
 #include "services/lambda/operations.h"
@@ -39,6 +40,7 @@ namespace {
 
 constexpr std::string_view kAccount = "000000000000", kRegion = "us-east-1";
 constexpr std::chrono::milliseconds kStopGrace{3000};
+constexpr std::chrono::seconds kSettleWait{15}, kCustomResourceGrace{10};
 
 // I/O contexts of one thread each: handlers of a connection need no strand.
 class IoThreads {
@@ -141,6 +143,7 @@ struct Platform::Impl {
   aws::ResourceTypes types;
   std::unique_ptr<templates::StackEngine> stacks;
   std::unique_ptr<cloudformation::CloudFormationService> cloudformation;
+  cloudformation::CustomAnswers custom_answers;
   std::unique_ptr<Admin> admin;
   std::unique_ptr<Edge> edge;
   std::unique_ptr<http::Server> server;
@@ -157,7 +160,8 @@ Platform::Impl::Impl(Options given)
       tables(*store, clock, entropy), roles(*store, clock, entropy), objects(*store, clock, entropy),
       seal(load_seal_key(options.data_dir, entropy)), parameters(*store, seal, clock, entropy),
       apis(*store, clock, entropy),
-      site(apis, bridge, clock, entropy, [this](const apigateway::RequestRecord& request) { observation.request(request); }) {
+      site(apis, bridge, clock, entropy, [this](const apigateway::RequestRecord& request) { observation.request(request); }),
+      custom_answers({*store, entropy, &seal}, clock, fmt::format("http://127.0.0.1:{}", options.port)) {
   functions.bind(registry);
   logs.bind(registry);
   tables.register_operations(registry);
@@ -175,6 +179,9 @@ Platform::Impl::Impl(Options given)
   tables.set_throughput_enforced(options.limit_throughput);
   tables.set_objects(std::make_unique<dynamodb::S3Objects>(*pipeline, clock, entropy));
   add_resource_types(types, *pipeline, apis);
+  cloudformation::CustomResourceOptions custom;
+  if (!options.verify_signatures) custom.grace = kCustomResourceGrace;
+  cloudformation::add_custom_resource_type(types, *pipeline, custom_answers, custom);
   admin = std::make_unique<Admin>(admin_parts());
   edge = std::make_unique<Edge>(RequestGuard(options.allowed_hosts), events, edge_routes());
 }
@@ -285,6 +292,7 @@ EdgeRoutes Platform::Impl::edge_routes() {
   };
   routes.admin = admin->routes();
   routes.bucket_cors = [this](http::Request& request) { return bucket_cors(request); };
+  routes.custom_resource = [this](http::Request request) { return custom_answers.handle(std::move(request)); };
   routes.metrics = [this] { return metrics(); };
   return routes;
 }
@@ -351,11 +359,10 @@ void Platform::start() {
   impl.api_ports = std::make_unique<ApiPorts>(impl.io.all(), impl.options, impl.apis, [this](std::string id, std::string stage, http::Request request) {
     return impl_->api_request(std::move(id), std::move(stage), std::move(request));
   });
-  run([this, &impl]() -> awaitable<> {
+  run([&impl]() -> awaitable<> {
     co_await impl.apis.load();
     co_await impl.functions.start();
     co_await impl.tables.resume();
-    co_await impl.stacks->settle(context("template"));
     co_await impl.objects.collect();
   });
   asio::co_spawn(impl.background.first(), impl.flush_logs(), [](std::exception_ptr) {});
@@ -369,7 +376,24 @@ void Platform::start() {
   } catch (const std::system_error& error) {
     throw StartError(busy_port(error, impl.options.port, "--port chooses another port"));
   }
+  settle_stacks();
   write_endpoint(impl.options.data_dir, impl.options.address, impl.server->port());
+}
+
+// After the server listens, because functions behind custom resources answer to it. A start does not wait for one that is silent: the
+// stack then stays as another operation's until it is settled.
+void Platform::settle_stacks() {
+  auto settled = std::make_shared<std::promise<void>>();
+  auto outcome = settled->get_future();
+  asio::co_spawn(impl_->background.first(), impl_->stacks->settle(context("template")), [settled](std::exception_ptr failed) {
+    try {
+      if (failed) std::rethrow_exception(failed);
+    } catch (const std::exception& error) {
+      spdlog::error("stacks could not be settled: {}", error.what());
+    }
+    settled->set_value();
+  });
+  if (outcome.wait_for(kSettleWait) != std::future_status::ready) spdlog::warn("a stack that was cut off is still being settled");
 }
 
 void Platform::stop() {

@@ -49,6 +49,7 @@ class Platform {  // start() and stop() on one thread; the rest is thread-safe
   std::vector<std::string> tables();  // of the default account and Region, by name
 
  private:
+  void settle_stacks();
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

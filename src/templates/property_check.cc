@@ -61,6 +61,7 @@ class Checker {
       members(value, path, at, warned);  // the rules name only what is below it
       return;
     }
+    if (rule == nullptr && type_.any_property()) return;
     if (rule == nullptr) {
       errors_.push_back(document_.error(at, fmt::format("resource {}: the property {} of {} is not supported", id_, path, type_.name()), "remove it or check its spelling"));
       return;

@@ -71,6 +71,7 @@ aws::ResourceRequest StackOperation::request(const std::string& logical_id, cons
   out.stack_id = state_.text("id");
   out.stack_name = name_;
   out.logical_id = logical_id;
+  out.type = member(record, "type");
   out.physical_id = member(record, "physical");
   out.properties = object_of(record, "properties");
   out.token = token;
@@ -110,8 +111,10 @@ awaitable<> StackOperation::fulfil() {
   record["updated"] = now();
   state_.list("journal").push_back(json::object{{"action", action}, {"logical", id}, {"old", old.empty() ? json::value() : json::value(old)}});
   event(id, member(record, "physical"), member(record, "type"), member(record, "status"));
+  const bool replaced = update && member(old, "physical") != member(record, "physical");
   state_.part("resources")[id] = std::move(record);
   state_.record["intent"] = nullptr;
+  if (replaced) retire(id, old, false, member(old, "replacement"));
   co_await save();
 }
 awaitable<> StackOperation::apply(const std::string& id, json::object wanted, bool keep_data) {
@@ -271,6 +274,11 @@ awaitable<bool> StackOperation::undo(std::string action, std::string id, json::v
     if (!co_await try_remove(id, present)) co_return false;
     if (old.is_object()) resources[id] = old;  // it was replaced; the old one is still there
     else resources.erase(id);
+    co_return true;
+  }
+  if (member(old.as_object(), "physical") != member(present, "physical")) {  // the update had made a new one; the old one is still there
+    if (!co_await try_remove(id, present)) co_return false;
+    resources[id] = old;
     co_return true;
   }
   std::string failure;

@@ -117,23 +117,28 @@ Result unpack_zip(std::string_view zip, const std::string& folder, const UnpackL
   return total;
 }
 
-std::string make_zip(std::string_view name, std::string_view contents) {
+std::string make_zip(const std::vector<std::pair<std::string, std::string_view>>& entries) {
   std::unique_ptr<archive, WriterDeleter> out(archive_write_new());
   archive_write_set_format_zip(out.get());
-  std::vector<char> buffer(contents.size() + (contents.size() >> 6) + 4096);
+  std::size_t room = 4096;
+  for (const auto& [name, contents] : entries) room += contents.size() + (contents.size() >> 6) + 4096;
+  std::vector<char> buffer(room);
   std::size_t used = 0;
-  archive_write_open_memory(out.get(), buffer.data(), buffer.size(), &used);
-  std::unique_ptr<archive_entry, EntryDeleter> entry(archive_entry_new());
-  archive_entry_set_pathname(entry.get(), std::string(name).c_str());
-  archive_entry_set_size(entry.get(), static_cast<la_int64_t>(contents.size()));
-  archive_entry_set_filetype(entry.get(), AE_IFREG);
-  archive_entry_set_perm(entry.get(), 0644);
-  archive_entry_set_mtime(entry.get(), 315532800, 0);  // 1980, the zip format's zero: equal contents give equal bytes
-  const bool ok = archive_write_header(out.get(), entry.get()) == ARCHIVE_OK &&
-      archive_write_data(out.get(), contents.data(), contents.size()) == static_cast<la_ssize_t>(contents.size()) &&
-      archive_write_close(out.get()) == ARCHIVE_OK;
-  if (!ok) throw std::runtime_error("cannot make a zip file");
+  bool ok = archive_write_open_memory(out.get(), buffer.data(), buffer.size(), &used) == ARCHIVE_OK;
+  for (const auto& [name, contents] : entries) {
+    std::unique_ptr<archive_entry, EntryDeleter> entry(archive_entry_new());
+    archive_entry_set_pathname(entry.get(), name.c_str());
+    archive_entry_set_size(entry.get(), static_cast<la_int64_t>(contents.size()));
+    archive_entry_set_filetype(entry.get(), AE_IFREG);
+    archive_entry_set_perm(entry.get(), 0644);
+    archive_entry_set_mtime(entry.get(), 315532800, 0);  // 1980, the zip format's zero
+    ok = ok && archive_write_header(out.get(), entry.get()) == ARCHIVE_OK &&
+        archive_write_data(out.get(), contents.data(), contents.size()) == static_cast<la_ssize_t>(contents.size());
+  }
+  if (!ok || archive_write_close(out.get()) != ARCHIVE_OK) throw std::runtime_error("cannot make a zip file");
   return {buffer.data(), used};
 }
+
+std::string make_zip(std::string_view name, std::string_view contents) { return make_zip({{std::string(name), contents}}); }
 
 }  // namespace parvis::lambda

@@ -6,6 +6,8 @@
 #include <expected>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace parvis::lambda {
 
@@ -32,7 +34,8 @@ struct UnpackError {
 // 0755 when the archive marks them as executable. After an error the folder holds part of the package: remove it.
 std::expected<std::uint64_t, UnpackError> unpack_zip(std::string_view zip, const std::string& folder, const UnpackLimits& limits = {});
 
-// A zip file with one entry.
+// A zip file with these entries, name and contents, in their order; equal ones give equal bytes.
+std::string make_zip(const std::vector<std::pair<std::string, std::string_view>>& entries);
 std::string make_zip(std::string_view name, std::string_view contents);
 
 }  // namespace parvis::lambda

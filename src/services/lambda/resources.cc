@@ -7,6 +7,7 @@
 
 #include "core/hash.h"
 #include "services/lambda/archive.h"
+#include "services/lambda/cfn_response.h"
 #include "services/lambda/code.h"
 #include "services/lambda/errors.h"
 
@@ -129,7 +130,7 @@ object code_of(const object& properties) {
   if (const auto* source = code.if_contains("ZipFile"); source && source->is_string()) {
     // In a template ZipFile is the text of the one file, not a zip.
     if (source->as_string().size() > kInlineBytesMax) throw error(kInvalidParameterValue, "Code.ZipFile has at most 4 MB.");
-    return {{"ZipFile", base64_encode(make_zip("index.js", source->as_string()))}};
+    return {{"ZipFile", base64_encode(make_zip({{"index.js", std::string_view(source->as_string())}, {std::string(kCfnResponsePath), kCfnResponse}}))}};
   }
   object out;
   for (const char* key : {"S3Bucket", "S3Key", "S3ObjectVersion"}) copy(code, out, key);
