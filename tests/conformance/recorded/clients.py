@@ -146,6 +146,10 @@ def run_sdk_v3(folder, endpoint):
     return run(folder, endpoint, NODE, "sdk_v3.mjs", endpoint, "code.zip", "plain.yaml")
 
 
+def run_boto3(folder, endpoint):
+    return run(folder, endpoint, TOOLS / "test/bin/python", ROOT / "tests/conformance/recorded/boto3_rest.py", endpoint, "code.zip")
+
+
 def run_sam(folder, endpoint):
     for arguments in (("deploy", "--template", "template.yaml", "--stack-name", "recorded", "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"),
                       ("list", "stack-outputs", "--stack-name", "recorded"), ("delete", "--stack-name", "recorded", "--no-prompts")):

@@ -14,6 +14,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(HERE), str(HERE.parent / "compatibility")]
+import boto3  # noqa: E402
 import clients  # noqa: E402
 from conftest import Platform  # noqa: E402
 from events import events_of  # noqa: E402
@@ -47,7 +48,7 @@ def record(flow, drive, client, version, origin):
 
 
 def main():
-    wanted = set(sys.argv[1:]) or {"aws-cli", "sdk-v3", "sam"}
+    wanted = set(sys.argv[1:]) or {"aws-cli", "boto3", "sdk-v3", "sam"}
     if "aws-cli" in wanted:
         version = subprocess.run([clients.AWS, "--version"], capture_output=True, text=True, check=True).stdout.strip()
         for flow, lines in clients.AWS_CLI.items():
@@ -56,6 +57,8 @@ def main():
     if "sdk-v3" in wanted:
         versions = json.loads((ROOT / "script/test-clients-package.json").read_text())["dependencies"]
         record("everyday", clients.run_sdk_v3, "sdk-v3", "AWS SDK for JavaScript " + versions["@aws-sdk/client-lambda"], ["node sdk_v3.mjs"])
+    if "boto3" in wanted:
+        record("rest", clients.run_boto3, "boto3", f"boto3 {boto3.__version__}", ["python boto3_rest.py"])
     if "sam" in wanted:
         version = subprocess.run([clients.SAM, "--version"], capture_output=True, text=True, check=True).stdout.strip()
         record("deploy", clients.run_sam, "sam", version, ["sam deploy --resolve-s3", "sam list stack-outputs", "sam delete"])

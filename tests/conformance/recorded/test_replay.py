@@ -47,7 +47,7 @@ def test_recorded_requests_are_understood(fresh, path):
 
 
 def test_every_client_is_there():
-    assert {path.parent.name for path in FILES} == {"aws-cli", "sam", "sdk-v3"}
+    assert {path.parent.name for path in FILES} == {"aws-cli", "boto3", "sam", "sdk-v3"}
 
 
 def test_a_value_of_an_earlier_answer_is_a_place_in_later_requests():
