@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "core/async.h"
 #include "core/clock.h"
 #include "core/entropy.h"
+#include "functions/sandbox/facilities.h"
 
 namespace parvis::functions {
 
@@ -75,10 +77,19 @@ struct LogLine {
   std::string_view function, line;
 };
 
+// How workers are shut in; absent: they run as the platform's user, beside everything else of that user.
+struct SandboxOptions {
+  sandbox::Facilities facilities;    // of sandbox::probe
+  std::string empty_dir;             // an empty folder
+  std::vector<std::string> shelves;  // the folders that hold the code of functions and, in scratch_dir, code-cache
+  sandbox::Network network = sandbox::Network::kHost;
+};
+
 struct EngineOptions {
   std::string node_path;            // resolved interpreter
   std::string node_sdk_dir;         // node_modules folder with the AWS SDK v3, may be empty
   std::string scratch_dir;          // for sockets and private /tmp folders
+  std::optional<SandboxOptions> sandbox = {};
   unsigned workers_max = 64;
   unsigned prebooted = 2;           // kept ready per runtime once a function of it is known
   unsigned queue_max = 1000;        // waiting calls per function

@@ -14,6 +14,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include "functions/cell.h"
 #include "functions/engine.h"
 #include "functions/log_capture.h"
 #include "functions/messages.h"
@@ -49,7 +50,8 @@ struct Slot final : Worker {
   void take_log();  // what was printed so far belongs to the open call; home's thread
 
   std::weak_ptr<Engine::Impl> engine;
-  std::string folder, log_stream, mark;
+  std::unique_ptr<Cell> cell;  // taken away once the process has been reaped
+  std::string log_stream, mark;
   std::shared_ptr<Runtime> runtime;
 
   // Guarded by the engine's mutex.
@@ -154,7 +156,7 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   void scale(Locked& locked, const std::shared_ptr<Pool>& pool, unsigned wanted);
   void start_worker(Locked& locked, const std::shared_ptr<Pool>& pool);
   void boot_for(const std::shared_ptr<Pool>& pool);  // background, not locked
-  std::expected<std::shared_ptr<Slot>, std::string> boot(const std::shared_ptr<Runtime>& runtime, std::map<std::string, std::string> environment);
+  std::expected<std::shared_ptr<Slot>, std::string> boot(const std::shared_ptr<Runtime>& runtime, std::map<std::string, std::string> environment, const FunctionSpec* function);
   void load(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool);
   std::map<std::string, std::string> function_environment(const FunctionSpec& spec, const Slot* slot) const;
   bool evict_one(const Pool* except);

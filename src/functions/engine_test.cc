@@ -1,5 +1,6 @@
 // Runs real Node.js workers: PARVIS_NODE names the interpreter, else the one that script/setup installs.
 #include "functions/engine.h"
+#include "functions/sandbox/facilities.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -39,11 +40,18 @@ struct EngineTest : testing::Test {
     options.node_sdk_dir = PARVIS_TEST_SDK;
     options.scratch_dir = folder / "scratch";
     options.prebooted = 1;
+    if (std::getenv("PARVIS_TEST_SANDBOX")) options.sandbox = sandboxed();
     options.on_log_line = [this](const LogLine& printed) {
       const std::string id(printed.request_id), line(printed.line);
       const std::lock_guard lock(mutex);
       live_lines.push_back(id + "|" + line);
     };
+  }
+  // The same rules hold inside a sandbox: ctest runs this program a second time with PARVIS_TEST_SANDBOX.
+  SandboxOptions sandboxed() {
+    fs::create_directories(folder / "empty");
+    static const sandbox::Facilities host = sandbox::probe((folder / "empty").string());
+    return {.facilities = host, .empty_dir = folder / "empty", .shelves = {folder}};
   }
   ~EngineTest() override {
     if (engine) engine->stop();
@@ -137,18 +145,18 @@ TEST_F(EngineTest, ContextIsComplete) {
   EXPECT_GT(got.at("left").to_number<int>(), 15'000);
   EXPECT_LE(got.at("left").to_number<int>(), 20'000);
   EXPECT_EQ(got.at("trace"), "Root=1-2-3");
-  EXPECT_EQ(got.at("cwd").as_string(), boost::json::string_view(spec->code_dir));
+  EXPECT_EQ(got.at("cwd").as_string(), boost::json::string_view(options.sandbox ? "/var/task" : spec->code_dir));
 }
 
 TEST_F(EngineTest, CallsRunConcurrentlyInWorkersOfTheirOwn) {
   options.workers_max = 3;
-  const auto spec = function("exports.handler = async () => { await new Promise((r) => setTimeout(r, 300)); return process.pid; };");
+  const auto spec = function("const id = require('crypto').randomUUID(); exports.handler = async () => { await new Promise((r) => setTimeout(r, 300)); return id; };");
   std::vector<std::future<InvocationResult>> open;
   for (int i = 0; i < 6; ++i) open.push_back(begin(spec));
-  std::set<std::string> pids;
-  for (auto& one : open) pids.insert(one.get().payload);
-  EXPECT_GE(pids.size(), 2u);
-  EXPECT_LE(pids.size(), 3u);
+  std::set<std::string> environments;
+  for (auto& one : open) environments.insert(one.get().payload);
+  EXPECT_GE(environments.size(), 2u);
+  EXPECT_LE(environments.size(), 3u);
   EXPECT_LE(engine->stats().workers, 3u);
   EXPECT_EQ(engine->stats().invocations, 6u);
 }
@@ -185,6 +193,7 @@ struct FailureCase {
 };
 struct Failures : EngineTest, testing::WithParamInterface<FailureCase> {};
 TEST_P(Failures, HaveTheRuntimesShape) {
+  if (options.sandbox && std::string_view(GetParam().name) == "kills_itself") GTEST_SKIP() << "process 1 of a namespace cannot kill itself";
   const auto spec = function(GetParam().code);
   const InvocationResult result = call(spec);
   EXPECT_EQ(result.outcome, GetParam().outcome) << result.payload;
@@ -383,7 +392,7 @@ TEST_F(EngineTest, EnvironmentHoldsNothingOfTheHost) {
   EXPECT_EQ(got.at("TABLE"), "trips");
   EXPECT_EQ(got.at("_HANDLER"), "index.handler");
   EXPECT_EQ(got.at("AWS_LAMBDA_FUNCTION_NAME"), "greet");
-  EXPECT_THAT(std::string(got.at("TMPDIR").as_string()), HasSubstr("/scratch/worker-"));
+  EXPECT_THAT(std::string(got.at("TMPDIR").as_string()), HasSubstr(options.sandbox ? "/tmp" : "/scratch/worker-"));
 }
 
 TEST_F(EngineTest, StartUpVariablesOfNodeBootCold) {
@@ -432,6 +441,25 @@ TEST_F(EngineTest, MissingInterpreterAndForeignRuntimesAreNamed) {
   spec = function("");
   spec->runtime = "python3.12";
   EXPECT_THAT(field(call(spec), "errorMessage"), HasSubstr("python3.12"));
+}
+
+TEST_F(EngineTest, ASandboxedFunctionSeesLambdasPlacesAndNothingOfTheHost) {
+  options.sandbox = sandboxed();
+  if (!options.sandbox->facilities.namespaces) GTEST_SKIP() << "this host allows no namespaces";
+  std::ofstream(folder / "secret") << "secret";
+  const auto spec = function("const fs = require('fs'); exports.handler = async (event) => { let found = []; for (const p of event) { try { fs.readFileSync(p); found.push(p); } catch {} }"
+                             " fs.writeFileSync('/tmp/mine', 'x'); return { found, cwd: process.cwd(), root: process.env.LAMBDA_TASK_ROOT, task: fs.readdirSync('/var/task'), pid: process.pid, uid: process.getuid() }; };");
+  const auto result = call(spec, boost::json::serialize(boost::json::value{(folder / "secret").string(), "/etc/shadow", "/root/.bashrc", "/var/task/index.js"}));
+  EXPECT_EQ(result.payload, R"({"found":["/var/task/index.js"],"cwd":"/var/task","root":"/var/task","task":["index.js"],"pid":1,"uid":993})") << result.log;
+}
+
+TEST_F(EngineTest, ASandboxedFunctionThatTakesTooMuchMemoryIsEnded) {
+  options.sandbox = sandboxed();
+  if (options.sandbox->facilities.cgroups.memory.empty()) GTEST_SKIP() << "no memory group here";
+  auto spec = function("exports.handler = async () => { const all = []; for (;;) all.push(Buffer.alloc(16 << 20, 1)); };");
+  const auto result = call(spec);
+  EXPECT_EQ(result.outcome, Outcome::kCrashed);
+  EXPECT_THAT(result.payload, HasSubstr("Runtime.OutOfMemory"));
 }
 
 TEST_F(EngineTest, StopAnswersOpenCalls) {

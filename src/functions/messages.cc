@@ -77,6 +77,10 @@ std::string exit_payload(const std::string& request_id, const ExitStatus& status
   return error_payload("Runtime.ExitError", fmt::format("RequestId: {} Error: Runtime exited {}", request_id, why));
 }
 
+std::string out_of_memory_payload(const std::string& request_id) {
+  return error_payload("Runtime.OutOfMemory", fmt::format("RequestId: {} Error: Runtime exited with error: signal: killed", request_id));
+}
+
 std::string start_line(const std::string& request_id, const std::string& version) {
   return fmt::format("START RequestId: {} Version: {}", request_id, version);
 }

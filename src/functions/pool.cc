@@ -135,7 +135,7 @@ void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& poo
   ++pool->loading;
   ++workers;
   auto& generic = pool->runtime->generic;
-  if (generic.empty() || needs_cold_boot(*pool->spec)) {
+  if (generic.empty() || needs_cold_boot(*pool->spec)) {  // empty always, where workers cannot wait in their cells
     return asio::post(background, [self = shared_from_this(), pool] { self->boot_for(pool); });
   }
   // One that has booted, when there is one.
@@ -156,7 +156,7 @@ void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& poo
 void Engine::Impl::boot_for(const std::shared_ptr<Pool>& pool) {
   const bool cold = needs_cold_boot(*pool->spec);
   if (cold) spdlog::info("function {}: sets start-up variables of Node.js, so its workers boot cold", pool->spec->name);
-  auto booted = boot(pool->runtime, cold ? function_environment(*pool->spec, nullptr) : std::map<std::string, std::string>{});
+  auto booted = boot(pool->runtime, cold ? function_environment(*pool->spec, nullptr) : std::map<std::string, std::string>{}, pool->spec.get());
   Locked locked(*this);
   if (!booted) {
     --pool->total;
@@ -181,15 +181,15 @@ void Engine::Impl::boot_for(const std::shared_ptr<Pool>& pool) {
 }
 
 // Background, not locked. The caller sets the slot's state and calls watch().
-std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::shared_ptr<Runtime>& runtime, std::map<std::string, std::string> environment) {
+std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::shared_ptr<Runtime>& runtime, std::map<std::string, std::string> environment,
+                                                                     const FunctionSpec* function) {
   if (!setup_error.empty()) return std::unexpected(setup_error);
   if (access(runtime->interpreter.c_str(), X_OK) != 0) {
     return std::unexpected("the Node.js interpreter '" + runtime->interpreter + "' cannot be run: " + std::strerror(errno));
   }
-  const std::string folder = fmt::format("{}/worker-{}-{}", options.scratch_dir, getpid(), next_worker++);
-  std::error_code error;
-  fs::create_directories(folder + "/tmp", error);
-  if (error) return std::unexpected("cannot create " + folder + ": " + error.message());
+  auto cell = Cell::make(options, {runtime->interpreter, runtime->client}, next_worker++, function);
+  if (!cell) return std::unexpected(cell.error());
+  const WorkerPlaces& places = (*cell)->places();
   int channel[2], log[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0) return std::unexpected(std::string("socketpair: ") + std::strerror(errno));
   Fd ours(channel[0]), theirs(channel[1]);
@@ -199,9 +199,10 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
   environment.emplace("PATH", "/usr/local/bin:/usr/bin:/bin");
   environment.emplace("LANG", "en_US.UTF-8");
   environment.emplace("TZ", ":UTC");
-  environment["TMPDIR"] = folder + "/tmp";
-  if (!options.node_sdk_dir.empty()) environment.emplace("NODE_PATH", options.node_sdk_dir);
-  const ProcessSpec spec{.arguments = {runtime->interpreter, runtime->client}, .environment = std::move(environment), .directory = folder, .output_fd = log_write.get(), .channel_fd = theirs.get()};
+  environment["TMPDIR"] = places.tmp_dir;
+  if (!places.sdk_dir.empty()) environment.emplace("NODE_PATH", places.sdk_dir);
+  const ProcessSpec spec{.arguments = {places.interpreter, places.client}, .environment = std::move(environment), .directory = places.directory,
+                         .output_fd = log_write.get(), .channel_fd = theirs.get(), .sandbox = (*cell)->sandbox()};
   std::expected<Process, std::string> process;
   {
     const std::lock_guard lock(live_mutex);
@@ -211,7 +212,7 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
     live.insert(process->pid);
   }
   auto slot = std::make_shared<Slot>(background, std::move(*process), std::move(ours), std::move(log_read), shared_from_this());
-  slot->folder = folder;
+  slot->cell = std::move(*cell);
   slot->runtime = runtime;
   slot->log_stream = fmt::format("{:%Y/%m/%d}/[$LATEST]{}", fmt::gmtime(std::chrono::system_clock::to_time_t(clock.wall())), entropy.token(32, "0123456789abcdef"));
   const std::lock_guard lock(mutex);
@@ -234,10 +235,11 @@ std::map<std::string, std::string> Engine::Impl::function_environment(const Func
   add("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", std::to_string(spec.memory_mb));
   add("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/" + spec.name);
   add("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
-  if (!options.node_sdk_dir.empty()) add("NODE_PATH", options.node_sdk_dir);
   if (slot != nullptr) {
+    const WorkerPlaces& places = slot->cell->places();
+    if (!places.sdk_dir.empty()) add("NODE_PATH", places.sdk_dir);
     add("AWS_LAMBDA_LOG_STREAM_NAME", slot->log_stream);
-    environment["TMPDIR"] = slot->folder + "/tmp";
+    environment["TMPDIR"] = places.tmp_dir;
   }
   return environment;
 }
@@ -247,19 +249,28 @@ void Engine::Impl::load(const std::shared_ptr<Slot>& slot, const std::shared_ptr
   // Bundles are content-addressed, so the folder's name stands for the code. One cache per bundle: functions must not
   // be able to plant compiled code for each other.
   const std::string cache = options.scratch_dir + "/code-cache/" + hex_encode(sha256(pool->spec->code_dir)).substr(0, 32);
+  const auto places = slot->cell->take_in(slot->pidfd(), *pool->spec, cache);
+  if (!places) {
+    const std::string why = "the worker cannot be given the function: " + places.error();
+    spdlog::error("function {}: {}", pool->spec->name, why);
+    Locked locked(*this);
+    fail_load(locked, pool, error_payload("Runtime.InvalidEntrypoint", why), {});
+    return end_worker(slot);
+  }
   boost::json::object environment;
   for (const auto& [name, value] : function_environment(*pool->spec, slot.get())) environment[name] = value;
+  environment["LAMBDA_TASK_ROOT"] = places->code_dir;
   slot->send(frame('L', boost::json::serialize(boost::json::object{{"env", std::move(environment)},
                                                                    {"handler", pool->spec->handler},
-                                                                   {"codeDir", pool->spec->code_dir},
-                                                                   {"sdkDir", options.node_sdk_dir},
-                                                                   {"cacheDir", cache},
+                                                                   {"codeDir", places->code_dir},
+                                                                   {"sdkDir", slot->cell->places().sdk_dir},
+                                                                   {"cacheDir", places->cache_dir},
                                                                    {"mark", slot->mark}})));
 }
 
 // Boots one generic worker at a time, and none while a function loads: a waiting call needs the processor more.
 void Engine::Impl::refill() {
-  if (stopped || stopping || !setup_error.empty()) return;
+  if (stopped || stopping || !setup_error.empty() || !can_wait_generic(options)) return;
   for (const auto& [key, pool] : pools) {
     if (pool->loading > 0) return;
   }
@@ -267,7 +278,7 @@ void Engine::Impl::refill() {
     if (!runtime->wanted || runtime->boot_failed || runtime->booting > 0 || runtime->generic.size() >= options.prebooted) continue;
     ++runtime->booting;
     asio::post(background, [self = shared_from_this(), runtime] {
-      auto booted = self->boot(runtime, {});
+      auto booted = self->boot(runtime, {}, nullptr);
       const std::lock_guard lock(self->mutex);
       if (!booted) {
         --runtime->booting;
@@ -303,10 +314,7 @@ ExitStatus Engine::Impl::reap_worker(Slot& slot) {
     if (live.erase(slot.pid()) > 0) status = reap(slot.pid(), true);  // it has ended: this does not wait
   }
   slot.close();
-  asio::post(background, [folder = slot.folder] {
-    std::error_code ignored;
-    fs::remove_all(folder, ignored);
-  });
+  asio::post(background, [cell = std::move(slot.cell)]() mutable { cell.reset(); });
   return status;
 }
 

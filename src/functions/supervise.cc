@@ -125,6 +125,7 @@ void Engine::Impl::ended(Slot& slot, bool broken) {
     was_ending = std::exchange(slot.ending, true);
     if (slot.pool) std::erase(slot.pool->idle, self);
   }
+  const bool hungry = slot.cell->out_of_memory();
   const ExitStatus status = reap_worker(slot);
   slot.take_log();
   std::optional<Finished> finished;
@@ -140,7 +141,7 @@ void Engine::Impl::ended(Slot& slot, bool broken) {
       if (stopping) finished = take_finished(slot, Outcome::kCrashed, stopping_payload());
       else if (slot.timed_out) finished = take_finished(slot, Outcome::kTimedOut, timeout_payload(id, spec.timeout));
       else if (broken) finished = take_finished(slot, Outcome::kCrashed, error_payload("Runtime.ExitError", fmt::format("RequestId: {} Error: Runtime sent an invalid message", id)));
-      else finished = take_finished(slot, Outcome::kCrashed, exit_payload(id, status));
+      else finished = take_finished(slot, Outcome::kCrashed, hungry ? out_of_memory_payload(id) : exit_payload(id, status));
     }
     forget(slot);
     if (state == Slot::State::kBooting && !stopping) {
@@ -149,7 +150,8 @@ void Engine::Impl::ended(Slot& slot, bool broken) {
     }
     if (state == Slot::State::kLoading && !stopping) {
       const std::string id = pool->waiting.empty() ? "" : pool->waiting.front().invocation.request_id;
-      fail_load(locked, pool, slot.timed_out ? timeout_payload(id, std::chrono::duration_cast<milliseconds>(slot.deadline - slot.since)) : exit_payload(id, status), std::move(slot.printed));
+      fail_load(locked, pool, slot.timed_out ? timeout_payload(id, std::chrono::duration_cast<milliseconds>(slot.deadline - slot.since)) : hungry ? out_of_memory_payload(id) : exit_payload(id, status),
+                std::move(slot.printed));
     }
     if (pool && !stopping && !stopped) dispatch(locked, pool);
   }

@@ -31,6 +31,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   Worker(const Home& home, Process process, Fd channel, Fd log);
   void watch();
   pid_t pid() const { return pid_; }
+  int pidfd() { return pidfd_.native_handle(); }  // before watch(), or at home
   const Home& home() const { return home_; }
   // Any thread. Writes the two parts in a row; what does not fit now is sent from home.
   void send(std::string_view head, std::string_view tail = {});

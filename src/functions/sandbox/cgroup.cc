@@ -29,9 +29,15 @@ bool write_text(const std::string& path, const std::string& text) {
   return file.get() >= 0 && write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
+// All workers' groups stand below one, whose share of the processors is that of as many plain processes as there are processors:
+// small functions then give way to larger ones, not to the rest of the host.
+constexpr const char* kWorkers = "/parvis";
+
+bool make_folder(const std::string& folder) { return mkdir(folder.c_str(), 0755) == 0 || errno == EEXIST; }
+
 bool try_folder(const std::string& parent) {
-  const std::string folder = parent + "/parvis-probe-" + std::to_string(getpid());
-  return (mkdir(folder.c_str(), 0755) == 0 || errno == EEXIST) && rmdir(folder.c_str()) == 0;
+  const std::string folder = parent + "/probe-" + std::to_string(getpid());
+  return make_folder(folder) && rmdir(folder.c_str()) == 0;
 }
 
 // Controller ("" for version 2) to its mount point and the path there that is the mount's root. Source: proc(5), mountinfo.
@@ -77,8 +83,10 @@ std::string own_folder(const std::pair<std::string, std::string>& mount, std::st
 // Version 2: moves this process down and hands the controllers to groups beside it.
 bool hand_down(const std::string& folder, std::string& why) {
   const std::string main = folder + "/parvis-main";
-  if (mkdir(main.c_str(), 0755) != 0 && errno != EEXIST) return why = "mkdir " + main + ": " + std::strerror(errno), false;
-  if (!write_text(main + "/cgroup.procs", std::to_string(getpid())) || !write_text(folder + "/cgroup.subtree_control", "+memory +pids +cpu")) {
+  constexpr const char* kControllers = "+memory +pids +cpu";
+  if (!make_folder(main) || !make_folder(folder + kWorkers)) return why = "mkdir in " + folder + ": " + std::strerror(errno), false;
+  if (!write_text(main + "/cgroup.procs", std::to_string(getpid())) || !write_text(folder + "/cgroup.subtree_control", kControllers) ||
+      !write_text(folder + kWorkers + "/cgroup.subtree_control", kControllers)) {
     why = "the controllers of " + folder + " cannot be handed down: " + std::strerror(errno);
     return false;
   }
@@ -104,7 +112,8 @@ CgroupPlace find_cgroups() {
     std::string why;
     if (hand_down(folder, why)) {
       place.unified = true;
-      place.memory = place.processes = place.cpu = folder;
+      place.memory = place.processes = place.cpu = folder + kWorkers;
+      write_text(place.cpu + "/cpu.weight", std::to_string(100 * std::thread::hardware_concurrency()));
       return place;
     }
     place.gaps.push_back(why + ": " + kMemoryGap + ", " + kProcessesGap + ", " + kCpuGap);
@@ -112,13 +121,14 @@ CgroupPlace find_cgroups() {
   }
   const auto find = [&](const char* name, const char* gap) {
     const std::string folder = folder_of(name);
-    if (!folder.empty() && try_folder(folder)) return folder;
+    if (!folder.empty() && make_folder(folder + kWorkers) && try_folder(folder + kWorkers)) return folder + kWorkers;
     place.gaps.push_back("cgroup " + std::string(name) + ": " + (folder.empty() ? "not mounted" : std::strerror(errno)) + ": " + gap);
     return std::string();
   };
   place.memory = find("memory", kMemoryGap);
   place.processes = find("pids", kProcessesGap);
   place.cpu = find("cpu", kCpuGap);
+  if (!place.cpu.empty()) write_text(place.cpu + "/cpu.shares", std::to_string(1024 * std::thread::hardware_concurrency()));
   return place;
 }
 

@@ -1,0 +1,91 @@
+#include "functions/cell.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include <fmt/format.h>
+
+namespace parvis::functions {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Lambda's places. Source: Lambda Developer Guide, "Lambda runtime environment" and "Packaging layers".
+constexpr const char* kTask = "/var/task";
+constexpr const char* kPrograms = "/var/lang/bin/";
+constexpr const char* kRuntime = "/var/runtime/";
+constexpr const char* kSdk = "/var/runtime/node_modules";
+constexpr const char* kCache = "/var/cache/code";
+
+constexpr std::uint64_t kTmpBytes = 512u << 20;
+// A function with this much memory has the power of one processor; the smallest are not starved as hard as on Lambda.
+// Source: Lambda Developer Guide, "Configure Lambda function memory".
+constexpr unsigned kMemoryOfOneProcessorMb = 1769, kCpuWeightMin = 20;
+
+std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+// The system's interpreters find their libraries from where they stand; those that came by npm stand alone.
+Program inside(const Program& program) {
+  return {program.interpreter.starts_with("/usr/") ? program.interpreter : kPrograms + file_name(program.interpreter), kRuntime + file_name(program.client)};
+}
+
+sandbox::Policy namespace_policy(const EngineOptions& options, const Program& program) {
+  sandbox::Policy policy{.shelves = options.sandbox->shelves, .network = options.sandbox->network, .tmp_bytes_max = kTmpBytes};
+  const Program seen = inside(program);
+  policy.views = {{program.client, seen.client}, {options.sandbox->empty_dir, kCache}};
+  if (seen.interpreter != program.interpreter) policy.views.push_back({program.interpreter, seen.interpreter});
+  if (!options.node_sdk_dir.empty()) policy.views.push_back({options.node_sdk_dir, kSdk});
+  return policy;
+}
+
+sandbox::Policy landlock_policy(const EngineOptions& options, const Program& program, const std::string& folder, const FunctionSpec* function) {
+  sandbox::Policy policy{.network = options.sandbox->network};
+  policy.views = {{program.interpreter, program.interpreter}, {program.client, program.client}, {folder, folder, true}};
+  if (!options.node_sdk_dir.empty()) policy.views.push_back({options.node_sdk_dir, options.node_sdk_dir});
+  if (function) policy.views.push_back({function->code_dir, function->code_dir});
+  return policy;
+}
+
+}  // namespace
+
+bool can_wait_generic(const EngineOptions& options) { return !options.sandbox || options.sandbox->facilities.namespaces; }
+
+std::expected<std::unique_ptr<Cell>, std::string> Cell::make(const EngineOptions& options, const Program& program, unsigned number, const FunctionSpec* function) {
+  std::unique_ptr<Cell> cell(new Cell);
+  cell->folder_ = fmt::format("{}/worker-{}-{}", options.scratch_dir, getpid(), number);
+  std::error_code error;
+  fs::create_directories(cell->folder_ + "/tmp", error);
+  if (error) return std::unexpected("cannot create " + cell->folder_ + ": " + error.message());
+  cell->places_ = {program.interpreter, program.client, options.node_sdk_dir, cell->folder_ + "/tmp", cell->folder_};
+  if (!options.sandbox) return cell;
+  const bool namespaces = options.sandbox->facilities.namespaces;
+  auto made = sandbox::Sandbox::make(namespaces ? namespace_policy(options, program) : landlock_policy(options, program, cell->folder_, function),
+                                     options.sandbox->facilities, options.sandbox->empty_dir, number);
+  if (!made) return std::unexpected(made.error());
+  cell->sandbox_ = std::move(*made);
+  if (namespaces) cell->places_ = {inside(program).interpreter, inside(program).client, options.node_sdk_dir.empty() ? "" : kSdk, "/tmp", kTask};
+  return cell;
+}
+
+Cell::~Cell() {
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
+}
+
+std::expected<Cell::FunctionPlaces, std::string> Cell::take_in(int pidfd, const FunctionSpec& function, const std::string& cache_dir) {
+  if (!sandbox_) return FunctionPlaces{function.code_dir, cache_dir};
+  // The group counts what lies in /tmp, which on Lambda is not part of the function's memory.
+  if (!sandbox_->limit({.memory_bytes_max = (std::uint64_t{function.memory_mb} << 20) + kTmpBytes, .cpu_weight = std::max(kCpuWeightMin, function.memory_mb * 100 / kMemoryOfOneProcessorMb)}))
+    return std::unexpected("the limits of the worker's control group cannot be set");
+  if (!sandbox_->isolated()) return FunctionPlaces{function.code_dir, ""};
+  std::error_code error;
+  fs::create_directories(cache_dir, error);
+  // Writable by the worker's own user id; only this function's workers ever see the folder.
+  fs::permissions(cache_dir, fs::perms::all, error);
+  if (error) return std::unexpected("cannot create " + cache_dir + ": " + error.message());
+  if (auto shown = sandbox_->show(pidfd, {{function.code_dir, kTask}, {cache_dir, kCache, true}}); !shown) return std::unexpected(shown.error());
+  return FunctionPlaces{kTask, kCache};
+}
+
+}  // namespace parvis::functions

@@ -1,0 +1,53 @@
+// functions/cell.h: where one worker lives: its folder on the host, and the places that it is told of, as it sees them itself.
+// With a sandbox they are Lambda's (/var/task, /opt, /var/runtime, /tmp), without one the host's own.
+#pragma once
+
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "functions/engine.h"
+#include "functions/sandbox/sandbox.h"
+
+namespace parvis::functions {
+
+// The places that a worker is told of.
+struct WorkerPlaces {
+  std::string interpreter, client, sdk_dir, tmp_dir, directory;
+};
+
+// What a worker runs, as paths of the host.
+struct Program {
+  std::string interpreter, client;
+};
+
+class Cell {
+ public:
+  // `function`: what the worker will run, when that is known already. Without a mount namespace it must be.
+  static std::expected<std::unique_ptr<Cell>, std::string> make(const EngineOptions& options, const Program& program, unsigned number, const FunctionSpec* function);
+  ~Cell();  // removes the folder; the worker has ended
+  Cell(const Cell&) = delete;
+  Cell& operator=(const Cell&) = delete;
+
+  const WorkerPlaces& places() const { return places_; }
+  const std::shared_ptr<sandbox::Sandbox>& sandbox() const { return sandbox_; }
+  // Lets a running worker have its function: code and cache of compiled code become visible, limits take effect. Returns where
+  // the worker finds them.
+  struct FunctionPlaces { std::string code_dir, cache_dir; };
+  std::expected<FunctionPlaces, std::string> take_in(int pidfd, const FunctionSpec& function, const std::string& cache_dir);
+  // The kernel has ended something in the cell for want of memory.
+  bool out_of_memory() const { return sandbox_ && sandbox_->out_of_memory(); }
+
+ private:
+  Cell() = default;
+
+  std::string folder_;
+  WorkerPlaces places_;
+  std::shared_ptr<sandbox::Sandbox> sandbox_;
+};
+
+// Whether a worker can wait in its cell before its function is known.
+bool can_wait_generic(const EngineOptions& options);
+
+}  // namespace parvis::functions
