@@ -70,6 +70,10 @@ void add_common(CLI::App& command, Arguments& arguments) {
   command.add_option("--data-dir", options.data_dir, "Where state is kept");
   command.add_option("--sync", arguments.sync, "When a write counts as done: on disk (always) or in the log (relaxed)")
       ->check(CLI::IsMember({"always", "relaxed"}));
+  static const std::map<std::string, parvis::platform::Sandbox> sandboxes{
+      {"off", parvis::platform::Sandbox::kOff}, {"on", parvis::platform::Sandbox::kOn}, {"strict", parvis::platform::Sandbox::kStrict}};
+  command.add_option("--sandbox", options.sandbox, "Shut functions in: off (dev), on (serve), or strict: refuse to run where this host cannot")
+      ->transform(CLI::CheckedTransformer(sandboxes))->option_text("off|on|strict");
   command.add_flag("!--no-throughput-limits", options.limit_throughput, "Never throttle tables with provisioned capacity");
   command.add_option("--threads", options.threads, "I/O threads")->check(CLI::Range(1, 64))->capture_default_str();
 }
@@ -124,7 +128,8 @@ Command add_serve(CLI::App& app, Arguments& arguments) {
   add_common(*command, arguments);
   command->get_option("--data-dir")->required();
   command->add_flag("--insecure", arguments.insecure, "Listen beyond this machine, without TLS and without policies");
-  return {command, [&arguments] {
+  return {command, [command, &arguments] {
+    if (command->count("--sandbox") == 0) arguments.options.sandbox = parvis::platform::Sandbox::kOn;
     arguments.options.sync = arguments.sync == "relaxed" ? parvis::platform::Sync::kRelaxed : parvis::platform::Sync::kAlways;
     arguments.options.reset_refusal = "`parvis serve` keeps its data: there is no reset";
     return parvis::cli::run_serve(std::move(arguments.options), arguments.insecure);

