@@ -80,5 +80,24 @@ TEST_F(AdmissionTest, OnDemandAndSwitchedOffAreNotLimited) {
   admission.check(table, nullptr, Access::kWrite);
 }
 
+TEST_F(AdmissionTest, OnDemandMaximaHoldASecond) {
+  table.on_demand = true;
+  table.on_demand_max = {5, 0};
+  admission.charge(table, nullptr, Access::kWrite, 1000);  // no maximum of writes
+  EXPECT_FALSE(admission.is_exhausted(table, nullptr, Access::kWrite));
+  admission.charge(table, nullptr, Access::kRead, 14);
+  try {
+    admission.check(table, nullptr, Access::kRead);
+    ADD_FAILURE();
+  } catch (const aws::ApiError& error) {
+    EXPECT_EQ(error.code(), "ThrottlingException");
+    EXPECT_THAT(boost::json::serialize(error.members()), HasSubstr("TableReadMaxOnDemandThroughputExceeded"));
+  }
+  pass(1);
+  EXPECT_TRUE(admission.is_exhausted(table, nullptr, Access::kRead));
+  pass(1);
+  EXPECT_FALSE(admission.is_exhausted(table, nullptr, Access::kRead));
+}
+
 }  // namespace
 }  // namespace parvis::dynamodb
