@@ -49,3 +49,24 @@ def test_can_be_switched_off(request, tmp_path):
             client.put_item(TableName="slow", Item=LARGE)
     finally:
         platform.stop()
+
+
+def test_on_demand_maxima_throttle(request, tmp_path):
+    platform = Platform(request.config.getoption("--binary"), tmp_path, "--empty")
+    try:
+        client = slow_table(platform)
+        client.update_table(TableName="slow", BillingMode="PAY_PER_REQUEST", OnDemandThroughput={"MaxWriteRequestUnits": 1})
+        client.put_item(TableName="slow", Item=LARGE)  # paid for by the next minutes
+        with pytest.raises(ClientError) as caught:
+            client.put_item(TableName="slow", Item={"p": {"S": "b"}})
+        answer = caught.value.response
+        assert answer["Error"]["Code"] == "ThrottlingException"
+        assert [each["reason"] for each in answer["throttlingReasons"]] == ["TableWriteMaxOnDemandThroughputExceeded"]
+        with pytest.raises(ClientError) as caught:
+            client.transact_write_items(TransactItems=[{"Put": {"TableName": "slow", "Item": {"p": {"S": "b"}}}}])
+        assert [each["Code"] for each in caught.value.response["CancellationReasons"]] == ["ThrottlingError"]
+        assert "Item" in client.get_item(TableName="slow", Key={"p": {"S": "a"}})  # no maximum of reads
+        client.update_table(TableName="slow", OnDemandThroughput={"MaxWriteRequestUnits": -1})
+        client.put_item(TableName="slow", Item={"p": {"S": "b"}})
+    finally:
+        platform.stop()

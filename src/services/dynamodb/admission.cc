@@ -59,7 +59,7 @@ void Admission::check(const TableRecord& table, const IndexRecord* index, Access
   boost::json::array reasons;
   reasons.push_back(std::move(detail));
   boost::json::object members;
-  members["ThrottlingReasons"] = std::move(reasons);
+  members[table.on_demand ? "throttlingReasons" : "ThrottlingReasons"] = std::move(reasons);  // as the model spells them
   if (table.on_demand) throw aws::ApiError(kThrottling, std::string(kOnDemandThroughputMessage), std::move(members));
   throw aws::ApiError(kThroughputExceeded, std::string(global ? kIndexThroughputMessage : kTableThroughputMessage),
                       std::move(members));
