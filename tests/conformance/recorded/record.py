@@ -34,7 +34,7 @@ def record(flow, drive, client, version, origin):
                 exchanges = proxy.take()
                 operations = {}
                 for one in exchanges:
-                    called = events.first(lambda event: event["type"] == "call" and event["requestId"] == one["id"])
+                    called = events.first(lambda event: event["type"] == "call" and event["requestId"] == one["id"] and event["origin"] == "http")
                     operations[one["id"]] = f"{called['service']}:{called['operation']}"
                 for one in exchanges:
                     one["operation"] = operations[one["id"]]
