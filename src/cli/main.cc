@@ -74,7 +74,7 @@ void add_common(CLI::App& command, Arguments& arguments) {
       {"off", parvis::platform::Sandbox::kOff}, {"on", parvis::platform::Sandbox::kOn}, {"strict", parvis::platform::Sandbox::kStrict}};
   command.add_option("--sandbox", options.sandbox, "Shut functions in: off (dev), on (serve), or strict: refuse to run where this host cannot")
       ->transform(CLI::CheckedTransformer(sandboxes))->option_text("off|on|strict");
-  command.add_flag("!--no-throughput-limits", options.limit_throughput, "Never throttle tables with provisioned capacity");
+  command.add_flag_callback("--no-throughput-limits", [&options] { options.limit_throughput = false; }, "Never throttle tables with provisioned capacity");
   command.add_option("--threads", options.threads, "I/O threads")->check(CLI::Range(1, 64))->capture_default_str();
 }
 
@@ -110,7 +110,7 @@ Command add_dev(CLI::App& app, Arguments& arguments) {
   command->add_flag("--empty", dev.empty, "No template: everything by API; POST /_parvis/reset empties all state");
   command->add_flag("--fresh", dev.fresh, "Begin with no data");
   command->add_flag("--json", dev.json, "Print events as JSON lines (docs/events.md)");
-  command->add_flag("!--no-watch", dev.watch, "Do not reload on edits");
+  command->add_flag_callback("--no-watch", [&dev] { dev.watch = false; }, "Do not reload on edits");
   add_parameters(*command, arguments.parameters);
   command->add_option("--env-file", dev.env_file, "Values of environment variables that functions declare: .env lines, or JSON as sam's --env-vars");
   command->add_option("--allow-host", arguments.options.allowed_hosts, "Host name that may use the port; may be repeated")->allow_extra_args(false);
@@ -211,6 +211,13 @@ std::vector<Command> add_template_commands(CLI::App& app, Arguments& arguments) 
           {transform, [&arguments] { return parvis::cli::transform_template(arguments.file, arguments.region); }}};
 }
 
+int help(CLI::App& app, const std::string& name) {
+  if (name.empty()) return std::fputs(app.help("", CLI::AppFormatMode::All).c_str(), stdout), 0;
+  const auto commands = app.get_subcommands([&](const CLI::App* command) { return command->get_name() == name; });
+  if (commands.empty()) return std::fprintf(stderr, "parvis: there is no command %s; `parvis help` lists them\n", name.c_str()), 2;
+  return std::fputs(commands.front()->help("parvis").c_str(), stdout), 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -222,9 +229,16 @@ int main(int argc, char** argv) {
   std::vector<Command> commands{add_dev(app, arguments), add_serve(app, arguments), add_deploy(app, arguments), add_invoke(app, arguments), add_logs(app, arguments)};
   for (auto& more : {add_template_commands(app, arguments), add_data_commands(app, arguments)}) commands.insert(commands.end(), more.begin(), more.end());
   commands.push_back({app.add_subcommand("version", "Print the version"), [] { return std::puts("parvis " PARVIS_VERSION), 0; }});
-  app.add_subcommand("help", "Print this text")->callback([] { throw CLI::CallForAllHelp(); });
+  app.add_subcommand("help", "Print this text, or that of a command")->allow_extras();
   app.footer(kExamples);  // last, or every command would have it
-  CLI11_PARSE(app, argc, argv);
+  if (argc < 2) return std::fputs(app.help().c_str(), stderr), 2;
+  // Before parsing: afterwards CLI11 prints the help of the command that it has found, which is `help`.
+  if (std::string_view(argv[1]) == "help") return help(app, argc > 2 ? argv[2] : "");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   for (const Command& command : commands)
     if (command.app->parsed()) return command.run();
   return 2;

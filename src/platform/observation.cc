@@ -57,13 +57,11 @@ void Observation::invocation(const lambda::InvocationRecord& invocation) {
   usage_.invocation(invocation);
   if (!events_.active()) return;
   const functions::InvocationResult& result = invocation.result;
-  // A cold call's environment began before the call did.
-  const std::chrono::microseconds all = result.duration + result.init;
   boost::json::object event{{"function", invocation.function.name}, {"functionArn", invocation.arn}, {"account", invocation.scope.account},
                             {"region", invocation.scope.region}, {"requestId", invocation.request_id},
                             {"traceId", trace_of(invocation.trace_header)}, {"outcome", outcome_name(result.outcome)},
-                            {"cold", result.cold}, {"durationMs", milliseconds(all)}, {"initMs", milliseconds(result.init)},
-                            {"runMs", milliseconds(result.duration)}, {"memoryMb", invocation.function.memory_mb},
+                            {"cold", result.cold}, {"durationMs", milliseconds(result.duration)}, {"initMs", milliseconds(result.init)},
+                            {"memoryMb", invocation.function.memory_mb},
                             {"memoryPeakBytes", result.memory_peak_bytes}, {"bytesIn", invocation.bytes_in},
                             {"bytesOut", result.payload.size()}};
   events_.publish("invocation", std::move(event));

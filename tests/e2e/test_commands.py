@@ -48,6 +48,21 @@ def signed(serve, path, method="GET", key=None, secret=None):
     return urllib.request.Request(serve.url + path, headers=dict(request.headers.items()), method=method)
 
 
+def test_help_shows_every_command_and_wrong_arguments_end_with_2(binary):
+    def run(*arguments):
+        done = subprocess.run([binary, *arguments], text=True, capture_output=True, timeout=10)
+        return done.returncode, done.stdout, done.stderr
+    code, text, _ = run("help")
+    assert code == 0 and "Examples" in text and "{false}" not in text
+    for command in ("dev", "serve", "deploy", "invoke", "logs", "validate", "transform", "backup", "restore", "prune", "version"):
+        assert re.search(rf"^{command}$", text, re.M)
+        assert run("help", command)[1].splitlines()[1].startswith(f"Usage: parvis {command}")
+    for arguments in ((), ("nothing",), ("help", "nothing"), ("deploy",), ("dev", "--parameter", "x"), ("dev", "--empty", "folder"), ("logs", "--since", "x")):
+        code, _, said = run(*arguments)
+        assert code == 2 and said, arguments
+    assert run("dev", "/nowhere")[2] == "parvis: /nowhere: no such file or folder\n"
+
+
 def test_deploy_makes_the_stack_and_prints_events_and_outputs(commands):
     done = commands.deploy("--parameter", "Greeting=hi")
     assert done.returncode == 0, done.stderr
