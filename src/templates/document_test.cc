@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "templates/intrinsics.h"
+#include "templates/loops.h"
 
 namespace parvis::templates {
 namespace {
@@ -86,6 +87,7 @@ INSTANTIATE_TEST_SUITE_P(Functions, Resolve, testing::Values(
     ResolveCase{"conditions", "[!If [Both, 1, 2], !If [Isnt, 1, 2], !If [Any, 1, 2]]", "[1,2,1]", ""},
     ResolveCase{"base64_import", "[!Base64 hi, !ImportValue ex]", R"(["aGk=","imported"])", ""},
     ResolveCase{"cidr", "!Cidr [10.0.0.0/16, 3, 8]", R"(["10.0.0.0/24","10.0.1.0/24","10.0.2.0/24"])", ""},
+    ResolveCase{"cidr_of_ipv6", "!Cidr ['2001:db8:0:ff00::1/56', 3, 64]", R"(["2001:db8:0:ff00::/64","2001:db8:0:ff01::/64","2001:db8:0:ff02::/64"])", ""},
     ResolveCase{"extensions", "[!Length [a, b], {Fn::ToJsonString: {a: !Ref N}}]", R"([2,"{\"a\":\"3\"}"])", ""},
     ResolveCase{"missing_attribute", "!GetAtt R.Nope", "", "resource R has no attribute 'Nope'"},
     ResolveCase{"missing_map", "!FindInMap [M, x, k]", "", "Mappings have no M.x.k"},
@@ -112,6 +114,42 @@ INSTANTIATE_TEST_SUITE_P(Rules, Parameter, testing::Values(
     ParameterCase{"no_value", "{Type: String}", "", "has no value and no Default"},
     ParameterCase{"ssm", "{Type: 'AWS::SSM::Parameter::Value<String>', Default: x}", "", "is not supported"}),
     [](const auto& info) { return info.param.name; });
+
+struct LoopCase { const char* name; std::string text, want, error_part; };
+class ForEach : public testing::TestWithParam<LoopCase> {};
+TEST_P(ForEach, IsWrittenOut) {
+  const auto document = parse_document("Transform: AWS::LanguageExtensions\n" + GetParam().text, "t.yaml");
+  ASSERT_TRUE(document) << document.error().str();
+  auto out = expand_loops(*document, {{"Names", json::string("x, y")}});
+  if (GetParam().error_part.empty()) {
+    ASSERT_TRUE(out) << out.error().front().str();
+    EXPECT_EQ(out->root.at("Resources"), json::parse(GetParam().want)) << json::serialize(out->root);
+    return;
+  }
+  ASSERT_FALSE(out);
+  EXPECT_THAT(out.error().front().str(), HasSubstr(GetParam().error_part));
+}
+const std::string kTopic = "{'T${N}': {Type: T, Properties: {A: 'is-${N}', B: !Ref N, C: !Sub '${N}-${Other}'}}}";
+INSTANTIATE_TEST_SUITE_P(Loops, ForEach, testing::Values(
+    LoopCase{"list", "Resources:\n  Fn::ForEach::L: [N, [a, b], " + kTopic + "]",
+             R"({"Ta":{"Type":"T","Properties":{"A":"is-a","B":"a","C":{"Fn::Sub":"a-${Other}"}}},"Tb":{"Type":"T","Properties":{"A":"is-b","B":"b","C":{"Fn::Sub":"b-${Other}"}}}})", ""},
+    LoopCase{"parameter", "Parameters: {Names: {Type: CommaDelimitedList}}\nResources:\n  Fn::ForEach::L: [N, !Ref Names, {'T${N}': {Type: T}}]", R"({"Tx":{"Type":"T"},"Ty":{"Type":"T"}})", ""},
+    LoopCase{"letters_alone", "Resources:\n  Fn::ForEach::L: [N, [a.b], {'T&{N}': {Type: '${N}'}}]", R"({"Tab":{"Type":"a.b"}})", ""},
+    LoopCase{"nested", "Resources:\n  Fn::ForEach::L: [N, [a, b], {'Fn::ForEach::M': [K, [1, 2], {'T${N}${K}': {Type: T}}]}]", R"({"Ta1":{"Type":"T"},"Ta2":{"Type":"T"},"Tb1":{"Type":"T"},"Tb2":{"Type":"T"}})", ""},
+    LoopCase{"properties", "Resources:\n  R: {Type: T, Properties: {'Fn::ForEach::P': [K, [One, Two], {'${K}': 'v-${K}'}], Z: 1}}", R"({"R":{"Type":"T","Properties":{"One":"v-One","Two":"v-Two","Z":1}}})", ""},
+    LoopCase{"same_key", "Resources:\n  Fn::ForEach::L: [N, [a, b], {T: {Type: T}}]", "", "does not hold ${N}"},
+    LoopCase{"bad_name", "Resources:\n  Fn::ForEach::L: [N, [a.b], {'T${N}': {Type: T}}]", "", "not made of letters and digits"},
+    LoopCase{"no_list", "Resources:\n  Fn::ForEach::L: [N, 5, {'T${N}': {Type: T}}]", "", "the collection is neither"},
+    LoopCase{"shape", "Resources:\n  Fn::ForEach::L: [N]", "", "t.yaml:3"},
+    LoopCase{"bomb", "Resources:\n  Fn::ForEach::A: [N, [" + [] { std::string out = "a0"; for (int i = 1; i < 100; ++i) out += ",a" + std::to_string(i); return out; }() +
+             "], {'Fn::ForEach::B': [M, [" + [] { std::string out = "b0"; for (int i = 1; i < 100; ++i) out += ",b" + std::to_string(i); return out; }() + "], {'T${N}${M}': {Type: T}}]}]", "", "more than 2000 copies"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(ForEachTransform, IsNeeded) {
+  const auto out = expand_loops(*parse_document("Resources:\n  Fn::ForEach::L: [N, [a], {'T${N}': {Type: T}}]", "t.yaml"), {});
+  ASSERT_FALSE(out);
+  EXPECT_THAT(out.error().front().what, HasSubstr("AWS::LanguageExtensions"));
+}
 
 }  // namespace
 }  // namespace parvis::templates

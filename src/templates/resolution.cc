@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include <boost/asio/ip/address_v6.hpp>
 #include <fmt/format.h>
 
 #include "core/hash.h"
@@ -192,10 +193,11 @@ json::value Resolution::find_in_map(const json::value& argument, const std::stri
 json::value Resolution::cidr(const json::value& argument, const std::string& at) {
   const json::array parts = list(argument, at, 2, 3);
   const std::string block = scalar_text(parts[0]);
+  if (block.find(':') != std::string::npos) return cidr6(block, parts, at);
   unsigned a = 0, b = 0, c = 0, d = 0, prefix = 0;
   const std::string bits_text = parts.size() == 3 ? scalar_text(parts[2]) : "";
   if (std::sscanf(block.c_str(), "%3u.%3u.%3u.%3u/%2u", &a, &b, &c, &d, &prefix) != 5 || a > 255 || b > 255 || c > 255 || d > 255 || prefix > 32) {
-    fail(at, fmt::format("Fn::Cidr: '{}' is not an IPv4 block", block), "IPv6 is not supported; write a.b.c.d/n");
+    fail(at, fmt::format("Fn::Cidr: '{}' is not a block of addresses", block), "write a.b.c.d/n or x:y::/n");
   }
   const unsigned bits = bits_text.empty() ? 32 - prefix : static_cast<unsigned>(std::strtoul(bits_text.c_str(), nullptr, 10));
   const unsigned long count = std::strtoul(scalar_text(parts[1]).c_str(), nullptr, 10);
@@ -205,6 +207,28 @@ json::value Resolution::cidr(const json::value& argument, const std::string& at)
   for (unsigned long i = 0; i < count; ++i) {
     const std::uint64_t address = base + (std::uint64_t{i} << bits);
     out.push_back(json::string(fmt::format("{}.{}.{}.{}/{}", address >> 24 & 255, address >> 16 & 255, address >> 8 & 255, address & 255, 32 - bits)));
+  }
+  return out;
+}
+
+json::value Resolution::cidr6(const std::string& block, const json::array& parts, const std::string& at) {
+  const std::size_t slash = block.find('/');
+  boost::system::error_code wrong;
+  auto bytes = boost::asio::ip::make_address_v6(block.substr(0, slash), wrong).to_bytes();
+  unsigned prefix = 129;
+  if (slash != std::string::npos) std::from_chars(block.data() + slash + 1, block.data() + block.size(), prefix);
+  if (wrong || prefix > 128) fail(at, fmt::format("Fn::Cidr: '{}' is not a block of addresses", block), "write a.b.c.d/n or x:y::/n");
+  const std::string bits_text = parts.size() == 3 ? scalar_text(parts[2]) : "";
+  const unsigned long bits = bits_text.empty() ? 128 - prefix : std::strtoul(bits_text.c_str(), nullptr, 10), count = std::strtoul(scalar_text(parts[1]).c_str(), nullptr, 10);
+  if (bits > 128 - prefix || count < 1 || count > 256 || (128 - prefix - bits < 9 && count > (1ul << (128 - prefix - bits)))) fail(at, "Fn::Cidr: the block does not hold so many", "ask for fewer or smaller ones");
+  for (unsigned bit = prefix; bit < 128; ++bit) bytes[bit / 8] = static_cast<unsigned char>(bytes[bit / 8] & ~(0x80u >> (bit % 8)));
+  json::array out;
+  for (unsigned long i = 0; i < count; ++i) {
+    auto address = bytes;
+    for (unsigned bit = 0; bit < 9 && bit + bits < 128; ++bit) {
+      if ((i >> bit & 1u) != 0) address[15 - (bit + bits) / 8] = static_cast<unsigned char>(address[15 - (bit + bits) / 8] | 1u << ((bit + bits) % 8));
+    }
+    out.push_back(json::string(fmt::format("{}/{}", boost::asio::ip::make_address_v6(address).to_string(), 128 - bits)));
   }
   return out;
 }

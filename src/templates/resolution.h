@@ -38,6 +38,7 @@ class Resolution {
   json::value select(const json::value& argument, const std::string& at);
   json::value find_in_map(const json::value& argument, const std::string& at);
   json::value cidr(const json::value& argument, const std::string& at);
+  json::value cidr6(const std::string& block, const json::array& parts, const std::string& at);
   json::value need(const json::value& value, const std::string& at);  // AWS::NoValue is an error here
   json::array list(const json::value& value, const std::string& at, std::size_t size_min, std::size_t size_max);
   json::array raw_list(const json::value& value, const std::string& at, std::size_t size_min, std::size_t size_max) const;

@@ -1,3 +1,4 @@
+#include "templates/loops.h"
 #include "templates/sam/transform.h"
 
 #include <algorithm>
@@ -411,7 +412,10 @@ bool uses_sam(const Document& document) {
   return is_text(*transform, kTransformName);
 }
 
-std::expected<TransformResult, std::vector<Diagnostic>> transform(const Document& document, const TransformOptions& options) {
+std::expected<TransformResult, std::vector<Diagnostic>> transform(const Document& given, const TransformOptions& options) {
+  auto expanded = expand_loops(given, options.parameters);
+  if (!expanded) return std::unexpected(std::move(expanded.error()));
+  const Document& document = *expanded;
   if (!uses_sam(document)) {
     const json::value* resources = document.root.is_object() ? document.root.as_object().if_contains("Resources") : nullptr;
     if (resources != nullptr && resources->is_object()) {
