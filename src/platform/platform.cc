@@ -254,8 +254,9 @@ awaitable<> Platform::Impl::collect_objects() {
     co_await timer.async_wait(use_awaitable);
     try {
       co_await objects.collect();
+      co_await log_store.apply_retention();
     } catch (const std::exception& error) {
-      spdlog::error("bytes of removed objects could not be collected: {}", error.what());
+      spdlog::error("bytes of removed objects, or events that are too old, could not be collected: {}", error.what());
     }
   }
 }

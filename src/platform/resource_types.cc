@@ -6,6 +6,7 @@
 #include "services/dynamodb/resources.h"
 #include "services/iam/operations.h"
 #include "services/lambda/resources.h"
+#include "services/logs/operations.h"
 #include "services/s3/operations.h"
 #include "services/ssm/operations.h"
 
@@ -49,6 +50,7 @@ void add_resource_types(aws::ResourceTypes& types, aws::ApiClient& api, apigatew
   dynamodb::register_resource_types(types, api);
   lambda::add_resource_types(types, api);
   iam::add_resource_types(types, api);
+  logs::add_resource_types(types, api);
   s3::add_resource_types(types, api);
   ssm::add_resource_types(types, api);
   apigateway::add_resource_types(types, apis);

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "models/logs.h"
+#include "services/logs/log_keys.h"
 #include "storage/tuple.h"
 
 namespace parvis::logs {
@@ -19,11 +20,6 @@ storage::TupleWriter tuple(const aws::Scope& scope, std::string_view kind) {
   key.string(scope.account).string(scope.region).string("logs").string(kind);
   return key;
 }
-std::string group_key(const aws::Scope& scope, const std::string& group) { return tuple(scope, "group").string(group).take(); }
-std::string stream_key(const aws::Scope& scope, const std::string& group, const std::string& stream) {
-  return tuple(scope, "stream").string(group).string(stream).take();
-}
-
 // std::stable_sort warns of a deprecated call inside libstdc++ 12.
 template <class T, class Key>
 void sort_by(std::vector<T>& items, Key key) {
@@ -43,7 +39,17 @@ std::string encode_block(std::span<const LogEvent> events) {
   return boost::json::serialize(boost::json::object{{"format", 1}, {"events", std::move(rows)}});
 }
 
-std::vector<LogEvent> decode_block(std::string_view bytes) try {
+}  // namespace
+
+std::string group_key(const aws::Scope& scope, const std::string& group) { return tuple(scope, "group").string(group).take(); }
+std::string stream_key(const aws::Scope& scope, const std::string& group, const std::string& stream) {
+  return tuple(scope, "stream").string(group).string(stream).take();
+}
+std::string block_prefix(const aws::Scope& scope, const std::string& group, const std::string& stream) {
+  return tuple(scope, "block").string(group).string(stream).take();
+}
+
+std::vector<LogEvent> decode_events(std::string_view bytes) try {
   boost::json::parse_options options;
   options.allow_invalid_utf8 = true;  // functions print what they like
   const boost::json::value value = boost::json::parse(bytes, {}, options);
@@ -57,7 +63,6 @@ std::vector<LogEvent> decode_block(std::string_view bytes) try {
   return {};
 }
 
-}  // namespace
 
 awaitable<> LogStore::commit(storage::Commit commit) {
   for (int attempt = 1;; ++attempt) {  // no checks: the same twice
@@ -85,11 +90,16 @@ awaitable<bool> LogStore::put_new(std::string key, std::string value) {
   }
 }
 
-awaitable<> LogStore::create_group(aws::Scope scope, std::string group) {
-  const std::int64_t now = clock_.wall().time_since_epoch().count();
-  if (!co_await put_new(group_key(scope, group), boost::json::serialize(boost::json::object{{"created", now}}))) {
-    throw aws::ApiError(errors::kResourceAlreadyExistsException, "The specified log group already exists");
+awaitable<> LogStore::create_group(aws::Scope scope, std::string group, GroupSettings settings, bool take_over) {
+  settings.created_ms = clock_.wall().time_since_epoch().count();
+  if (co_await put_new(group_key(scope, group), encode_group(settings))) co_return;
+  if (take_over && (co_await this->settings(scope, group)).made_by_function) {
+    co_return co_await change(scope, group, [&settings](GroupSettings& found) {
+      found.made_by_function = false;
+      found.tags = settings.tags;
+    });
   }
+  throw aws::ApiError(errors::kResourceAlreadyExistsException, "The specified log group already exists");
 }
 
 awaitable<> LogStore::check_group(aws::Scope scope, std::string group) {
@@ -118,7 +128,7 @@ awaitable<> LogStore::create_stream(aws::Scope scope, std::string group, std::st
 awaitable<> LogStore::delete_group(aws::Scope scope, std::string group) {
   co_await check_group(scope, group);
   storage::Commit head;
-  head.erase(group_key(scope, group));
+  head.erase(group_key(scope, group)).erase(retained_key(scope, group));
   for (const char* kind : {"stream", "block"}) {
     const std::string prefix = tuple(scope, kind).string(group).take();
     while (true) {
@@ -143,10 +153,8 @@ awaitable<std::vector<NamedEntry>> LogStore::named(std::string prefix, std::stri
       storage::TupleReader reader(std::string_view(entry.key).substr(prefix.size()));
       const auto name = reader.string();
       if (!name || !name->starts_with(name_prefix)) continue;
-      boost::json::error_code failed;
-      const boost::json::value value = boost::json::parse(entry.value, failed);
-      const auto* created = !failed && value.is_object() ? value.as_object().if_contains("created") : nullptr;
-      out.push_back({*name, created && created->is_int64() ? created->as_int64() : 0});
+      const GroupSettings settings = decode_group(entry.value);  // a stream's record has the first of its members
+      out.push_back({*name, settings.created_ms, settings.retention_days});
       if (out.size() == limit) co_return out;
     }
     if (!page.more || page.entries.empty()) co_return out;
@@ -193,7 +201,7 @@ awaitable<LogStore::Page> LogStore::read(aws::Scope scope, std::string group, st
       if (!name || !first_ms || !id || !name->starts_with(stream_prefix) || *first_ms >= options.end_ms) continue;
       bytes += entry.value.size();
       std::size_t index = 0;
-      for (LogEvent& event : decode_block(entry.value)) {
+      for (LogEvent& event : decode_events(entry.value)) {
         const std::size_t at = index++;
         if (event.timestamp_ms < options.start_ms || event.timestamp_ms >= options.end_ms) continue;
         if (!contains.empty() && event.message.find(contains) == std::string::npos) continue;
@@ -240,7 +248,7 @@ awaitable<> LogStore::flush() {
   for (auto& [target, events] : work) {
     const aws::Scope scope{target.account, target.region};
     const std::string created = boost::json::serialize(boost::json::object{{"created", clock_.wall().time_since_epoch().count()}});
-    co_await put_new(group_key(scope, target.group), created);
+    co_await put_new(group_key(scope, target.group), encode_group({.created_ms = clock_.wall().time_since_epoch().count(), .retention_days = 0, .made_by_function = true, .tags = {}}));
     co_await put_new(stream_key(scope, target.group, target.stream), created);
     std::vector<LogEvent> block;
     std::size_t size = 0;

@@ -1,14 +1,16 @@
 // logs/log_store.h: log groups, streams and their events in blocks. Owns the keyspace `logs`:
 //
-//   (account, region, "logs", "group", group)                        {"created":ms}
+//   (account, region, "logs", "group", group)                        {"created":ms,"retention":days,"tags":{…},"auto":made by a function}
 //   (account, region, "logs", "stream", group, stream)               {"created":ms}
 //   (account, region, "logs", "block", group, stream, i64 ms, id)    events that arrived together, JSON; ms of the earliest
+//   ("*", "logs", "retention", account, region, group)               groups with a retention, for the sweep; empty
 //
 // A put writes one block whole: at most 1 MB and 10,000 events, as the service's own limit. append() gathers what functions
 // print and writes a block per stream each second or 64 KB; at most the last second is lost in a crash.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -38,6 +40,17 @@ struct StreamEvent {
 struct NamedEntry {
   std::string name;
   std::int64_t created_ms = 0;
+  int retention_days = 0;  // of groups
+};
+
+struct GroupSettings {
+  std::int64_t created_ms = 0;
+  int retention_days = 0;         // 0: for ever
+  bool made_by_function = false;  // by what it printed; a template may take the group over
+  std::map<std::string, std::string> tags;
+};
+struct StreamTimes {  // of its events; absent: it has none
+  std::optional<std::int64_t> first_ms, last_ms, last_ingested_ms;
 };
 
 struct ReadOptions {
@@ -50,7 +63,11 @@ class LogStore {  // thread-safe; everything given outlives it
  public:
   LogStore(storage::Store& store, const Clock& clock, Entropy& entropy) : store_(store), clock_(clock), entropy_(entropy) {}
   // Throw ResourceAlreadyExistsException, ResourceNotFoundException, ServiceUnavailableException.
-  awaitable<> create_group(aws::Scope scope, std::string group);
+  awaitable<> create_group(aws::Scope scope, std::string group, GroupSettings settings = {}, bool take_over = false);
+  awaitable<GroupSettings> settings(aws::Scope scope, std::string group);
+  awaitable<> change(aws::Scope scope, std::string group, std::function<void(GroupSettings&)> change);
+  awaitable<> delete_stream(aws::Scope scope, std::string group, std::string stream);
+  awaitable<StreamTimes> times(aws::Scope scope, std::string group, std::string stream);
   awaitable<> create_stream(aws::Scope scope, std::string group, std::string stream);
   awaitable<> delete_group(aws::Scope scope, std::string group);
   awaitable<> check_group(aws::Scope scope, std::string group);
@@ -71,9 +88,12 @@ class LogStore {  // thread-safe; everything given outlives it
   awaitable<std::map<std::string, std::uint64_t>> stored_bytes(aws::Scope scope);
   // Writes what append() gathered. Call it each second, and at the end.
   awaitable<> flush();
+  // Removes events that are older, in due time, than their groups keep them. Call it now and then.
+  awaitable<> apply_retention();
   std::uint64_t dropped() const { return dropped_; }
 
  private:
+  awaitable<> drop_before(aws::Scope scope, std::string group, std::int64_t before_ms);
   struct Target {
     std::string account, region, group, stream;
     auto operator<=>(const Target&) const = default;

@@ -150,5 +150,29 @@ TEST_F(Logs, GatheringIsBounded) {
   EXPECT_GT(logs_.dropped(), 0u);
 }
 
+TEST_F(Logs, RetentionRemovesBlocksThatAreOldEnough) {
+  make();
+  make("other");
+  constexpr std::int64_t kDay = 86'400'000;
+  call<model::PutLogEvents>(put({{kNow - 3 * kDay, "old"}}));
+  call<model::PutLogEvents>(put({{kNow - 3 * kDay, "in one block with"}, {kNow, "young"}}));
+  call<model::PutLogEvents>(put({{kNow - 3 * kDay, "old"}}, "other"));
+  storage::testing::run(logs_.apply_retention());
+  model::FilterLogEventsInput all;
+  all.log_group_name = "g";
+  EXPECT_EQ(call<model::FilterLogEvents>(all).events->size(), 4u);
+  model::PutRetentionPolicyInput retention;
+  retention.log_group_name = "g";
+  retention.retention_in_days = 2;
+  EXPECT_THAT(error<model::PutRetentionPolicy>(retention), HasSubstr("Value '2' at 'retentionInDays'"));
+  retention.retention_in_days = 1;
+  call<model::PutRetentionPolicy>(retention);
+  storage::testing::run(logs_.apply_retention());
+  EXPECT_THAT(messages(call<model::FilterLogEvents>(all)), ElementsAre("in one block with", "young"));
+  clock_.advance(std::chrono::hours(49));  // due time
+  storage::testing::run(logs_.apply_retention());
+  EXPECT_TRUE(call<model::FilterLogEvents>(all).events->empty());
+}
+
 }  // namespace
 }  // namespace parvis::logs

@@ -17,24 +17,6 @@ T or_default(const std::optional<T>& value, T fallback = {}) { return value ? *v
   throw aws::ApiError(errors::kInvalidParameterException, fmt::format("{} is not available on this platform yet.", member));
 }
 
-// A name, or the ARN of a group: the model has both members and takes one of them.
-std::string group_of(const std::optional<std::string>& name, const std::optional<std::string>& identifier) {
-  if (name && identifier) {
-    throw aws::ApiError(errors::kInvalidParameterException, "logGroupName and logGroupIdentifier cannot both be given.");
-  }
-  std::string group = name ? *name : or_default(identifier);
-  if (const std::size_t at = group.find(":log-group:"); group.starts_with("arn:") && at != std::string::npos) {
-    group = group.substr(at + 11);
-    if (group.ends_with(":*")) group.resize(group.size() - 2);
-  }
-  if (group.empty()) throw aws::ApiError(errors::kInvalidParameterException, "A log group must be named.");
-  return group;
-}
-
-std::string group_arn(const aws::Scope& scope, const std::string& group) {
-  return fmt::format("arn:aws:logs:{}:{}:log-group:{}", scope.region, scope.account, group);
-}
-
 // Tokens are a letter, a slash and a position: "f/120".
 std::size_t position(const std::optional<std::string>& token) {
   if (!token) return 0;
@@ -61,6 +43,23 @@ constexpr std::int64_t kDayMs = 86'400'000;
 
 }  // namespace
 
+std::string group_of(const std::optional<std::string>& name, const std::optional<std::string>& identifier) {
+  if (name && identifier) {
+    throw aws::ApiError(errors::kInvalidParameterException, "logGroupName and logGroupIdentifier cannot both be given.");
+  }
+  std::string group = name ? *name : or_default(identifier);
+  if (const std::size_t at = group.find(":log-group:"); group.starts_with("arn:") && at != std::string::npos) {
+    group = group.substr(at + 11);
+    if (group.ends_with(":*")) group.resize(group.size() - 2);
+  }
+  if (group.empty()) throw aws::ApiError(errors::kInvalidParameterException, "A log group must be named.");
+  return group;
+}
+
+std::string group_arn(const aws::Scope& scope, const std::string& group) {
+  return fmt::format("arn:aws:logs:{}:{}:log-group:{}", scope.region, scope.account, group);
+}
+
 void LogsService::bind(aws::Registry& registry) {
   const auto bind = [&]<class Op>(Op, auto method) {
     registry.bind<Op>([this, method](aws::CallContext call, typename Op::Input in) {
@@ -75,14 +74,26 @@ void LogsService::bind(aws::Registry& registry) {
   bind(model::PutLogEvents{}, &LogsService::put_events);
   bind(model::GetLogEvents{}, &LogsService::get_events);
   bind(model::FilterLogEvents{}, &LogsService::filter_events);
+  bind(model::PutRetentionPolicy{}, &LogsService::put_retention);
+  bind(model::DeleteRetentionPolicy{}, &LogsService::delete_retention);
+  bind(model::DeleteLogStream{}, &LogsService::delete_stream);
+  bind(model::TagResource{}, &LogsService::tag);
+  bind(model::UntagResource{}, &LogsService::untag);
+  bind(model::ListTagsForResource{}, &LogsService::list_tags);
+  bind(model::TagLogGroup{}, &LogsService::tag_group);
+  bind(model::UntagLogGroup{}, &LogsService::untag_group);
+  bind(model::ListTagsLogGroup{}, &LogsService::list_group_tags);
 }
 
 awaitable<model::CreateLogGroupOutput> LogsService::create_group(aws::CallContext call, model::CreateLogGroupInput in) {
   if (in.kms_key_id) refuse("kmsKeyId");
-  if (in.tags && !in.tags->empty()) refuse("tags");
   if (or_default(in.deletion_protection_enabled)) refuse("deletionProtectionEnabled");
   if (or_default<std::string>(in.log_group_class, "STANDARD") != "STANDARD") refuse("A logGroupClass other than STANDARD");
-  co_await store_.create_group(call.scope, or_default(in.log_group_name));
+  GroupSettings settings;
+  const bool from_template = call.origin == "template";
+  put_tags(settings, in.tags, from_template);
+  // What a function printed before its template's group was made is no reason to fail.
+  co_await store_.create_group(call.scope, or_default(in.log_group_name), std::move(settings), from_template);
   co_return model::CreateLogGroupOutput{};
 }
 
@@ -109,6 +120,7 @@ awaitable<model::DescribeLogGroupsOutput> LogsService::describe_groups(aws::Call
     group.arn = group_arn(call.scope, entry.name) + ":*";
     group.log_group_arn = group_arn(call.scope, entry.name);
     group.log_group_class = "STANDARD";
+    if (entry.retention_days > 0) group.retention_in_days = entry.retention_days;
     group.metric_filter_count = 0;
     out.log_groups->push_back(std::move(group));
   }
@@ -118,29 +130,6 @@ awaitable<model::DescribeLogGroupsOutput> LogsService::describe_groups(aws::Call
 awaitable<model::CreateLogStreamOutput> LogsService::create_stream(aws::CallContext call, model::CreateLogStreamInput in) {
   co_await store_.create_stream(call.scope, or_default(in.log_group_name), or_default(in.log_stream_name));
   co_return model::CreateLogStreamOutput{};
-}
-
-awaitable<model::DescribeLogStreamsOutput> LogsService::describe_streams(aws::CallContext call, model::DescribeLogStreamsInput in) {
-  const std::string group = group_of(in.log_group_name, in.log_group_identifier);
-  if (or_default<std::string>(in.order_by, "LogStreamName") != "LogStreamName") refuse("orderBy LastEventTime");
-  if (or_default(in.descending)) refuse("descending");
-  co_await store_.check_group(call.scope, group);
-  const auto limit = static_cast<std::size_t>(std::clamp(or_default(in.limit, 50), 1, 50));
-  const auto found = co_await store_.streams(call.scope, group, or_default(in.log_stream_name_prefix), or_default(in.next_token), limit + 1);
-  model::DescribeLogStreamsOutput out;
-  out.log_streams.emplace();
-  for (const NamedEntry& entry : found) {
-    if (out.log_streams->size() == limit) {
-      out.next_token = out.log_streams->back().log_stream_name;
-      break;
-    }
-    model::LogStream stream;
-    stream.log_stream_name = entry.name;
-    stream.creation_time = entry.created_ms;
-    stream.arn = group_arn(call.scope, group) + ":log-stream:" + entry.name;
-    out.log_streams->push_back(std::move(stream));
-  }
-  co_return out;
 }
 
 awaitable<model::PutLogEventsOutput> LogsService::put_events(aws::CallContext call, model::PutLogEventsInput in) {
