@@ -112,7 +112,9 @@ INSTANTIATE_TEST_SUITE_P(Rules, Parameter, testing::Values(
     ParameterCase{"pattern", "{Type: String, AllowedPattern: '[a-z]+'}", "A", "does not match"},
     ParameterCase{"number", "{Type: Number, MaxValue: 5}", "6", "too large"},
     ParameterCase{"no_value", "{Type: String}", "", "has no value and no Default"},
-    ParameterCase{"ssm", "{Type: 'AWS::SSM::Parameter::Value<String>', Default: x}", "", "is not supported"}),
+    ParameterCase{"ssm", "{Type: 'AWS::SSM::Parameter::Value<String>', Default: x}", "", ""},
+    ParameterCase{"ssm_of_nothing", "{Type: 'AWS::SSM::Parameter::Value<Nothing>', Default: x}", "", "does not exist"},
+    ParameterCase{"no_echo", "{Type: String, NoEcho: true, AllowedPattern: '[a-z]+'}", "S3CRET", "'****' does not match"}),
     [](const auto& info) { return info.param.name; });
 
 struct LoopCase { const char* name; std::string text, want, error_part; };
