@@ -1,7 +1,9 @@
 #include "storage/store.h"
 
 #include <cstdlib>
+#include <random>
 
+#include <boost/asio/steady_timer.hpp>
 #include <fmt/format.h>
 
 #include "storage/tuple.h"
@@ -79,6 +81,45 @@ std::optional<StoreError> check_limits(const Commit& commit) {
     if (!key_ok(check.key)) return refuse(fmt::format("a key of {} bytes; 1 to {} are possible", check.key.size(), kKeyBytesMax));
   }
   return std::nullopt;
+}
+
+std::optional<StoreError> check_limits(const Update& update) {
+  if (update.keys.size() > kCommitKeysMax) {
+    return StoreError{StoreErrc::kTooLarge, fmt::format("an update of {} keys; the most is {}", update.keys.size(), kCommitKeysMax), {}};
+  }
+  for (const std::string& key : update.keys) {
+    if (key.empty() || key.size() > kKeyBytesMax) {
+      return StoreError{StoreErrc::kTooLarge, fmt::format("a key of {} bytes; 1 to {} are possible", key.size(), kKeyBytesMax), key};
+    }
+  }
+  return std::nullopt;
+}
+
+awaitable<std::expected<Stamp, StoreError>> Store::update(Update update) {
+  if (auto error = check_limits(update)) co_return std::unexpected(std::move(*error));
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  static thread_local std::minstd_rand random{std::random_device{}()};
+  StoreError last{StoreErrc::kConflict, {}, {}};
+  for (int attempt = 0; attempt < kUpdateAttemptsMax; ++attempt) {
+    if (attempt > 0) {
+      timer.expires_after(std::chrono::microseconds(random() % (100u << std::min(attempt, 6))));
+      co_await timer.async_wait(use_awaitable);
+    }
+    const std::shared_ptr<Snapshot> view = snapshot();
+    const std::vector<std::optional<Value>> newest = co_await view->multi_get(update.keys);
+    Commit decided = update.decide(newest);
+    // Snapshots are durable, so what was decided on one may be told at once.
+    if (!decided.writes() && decided.checks.empty() && decided.guards.empty()) co_return view->stamp();
+    for (std::size_t i = 0; i < update.keys.size(); ++i) {
+      decided.check(update.keys[i], newest.at(i) ? std::optional(newest[i]->version) : std::nullopt);
+    }
+    auto done = co_await commit(std::move(decided));
+    if (done || done.error().code != StoreErrc::kConflict) co_return done;
+    last = std::move(done.error());
+    // A check of the decision itself is the caller's to look at.
+    if (std::ranges::find(update.keys, last.key) == update.keys.end() && !last.key.empty()) break;
+  }
+  co_return std::unexpected(std::move(last));
 }
 
 std::string prefix_end(std::string_view prefix) {

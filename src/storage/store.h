@@ -6,8 +6,10 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -21,6 +23,9 @@ inline constexpr std::size_t kCommitBytesMax = 32u << 20;
 inline constexpr std::size_t kCommitKeysMax = 5000;  // checks, guards, puts, stamped puts and deletes together
 // A key is 1 to kKeyBytesMax bytes; a commit that names another is refused with kTooLarge.
 inline constexpr std::size_t kKeyBytesMax = 16u << 10;
+
+// Of one update over an adapter that cannot decide in turn.
+inline constexpr int kUpdateAttemptsMax = 100;
 
 // Order of a commit. Every commit has its own; later commits have larger ones.
 using Stamp = std::uint64_t;
@@ -73,11 +78,21 @@ struct Commit {
   Commit& put_stamped(std::string prefix, std::string suffix, std::string value);
 };
 
+// A read-modify-write of `keys`: `decide` makes the commit out of their newest values (in the order of `keys`), and the
+// store commits it only when they are still the newest. It may be called several times, on any thread, one call at a time;
+// the last call counts. It must not block and must not use the store. The values may be of commits that are ordered but not
+// yet durable: what came of them may leave `decide` only through its commit, what it throws, and what the caller looks at
+// after update() has returned.
+struct Update {
+  std::vector<std::string> keys;
+  std::move_only_function<Commit(std::span<const std::optional<Value>> newest)> decide;
+};
+
 enum class StoreErrc {
   kConflict,        // a check or guard failed; nothing was written
   kUnknownOutcome,  // it may or may not have been written; read and retry
   kTooLarge,        // over kCommitBytesMax or kCommitKeysMax
-  kBusy,            // the queue of waiting commits is full
+  kBusy,            // the queue of waiting commits, or of those that update one key, is full
   kCorruption,      // bytes on disk are not what was written
   kStopping,
 };
@@ -101,6 +116,7 @@ class StoreFault : public std::runtime_error {
 
 // nullopt when the commit keeps the limits above; kTooLarge otherwise. Every adapter asks this first.
 std::optional<StoreError> check_limits(const Commit& commit);
+std::optional<StoreError> check_limits(const Update& update);
 // Keys and values that a commit carries, in bytes.
 std::size_t commit_bytes(const Commit& commit);
 
@@ -133,6 +149,11 @@ class Store {
   virtual std::shared_ptr<Snapshot> snapshot() = 0;
   // Returns when the commit is durable (sync always) or ordered and in the log (relaxed).
   virtual awaitable<std::expected<Stamp, StoreError>> commit(Commit commit) = 0;
+  // Takes the turn of its keys, first come, first served, and returns when its commit and everything that was decided upon
+  // are durable. A decision that writes nothing, or throws, is told (thrown) no sooner either. kConflict: a check or guard
+  // of the commit itself failed; the keys alone never conflict on the embedded adapter. This implementation reads, decides,
+  // commits, and starts again on a conflict, kUpdateAttemptsMax times.
+  virtual awaitable<std::expected<Stamp, StoreError>> update(Update update);
   // The point below which no further commit can appear.
   virtual Stamp stable_stamp() const = 0;
   // Bytes in the store, for the meter and the health page; an estimate.

@@ -6,7 +6,7 @@
 namespace parvis::dynamodb {
 namespace {
 
-constexpr int kAttemptsMax = 60;
+constexpr int kAttemptsMax = 20;
 
 [[noreturn]] void throw_condition_failed(const ItemWrite& write, const std::optional<Item>& old_item) {
   boost::json::object members;
@@ -63,66 +63,92 @@ awaitable<std::vector<ItemReadResult>> ItemStore::read(aws::Scope scope, std::ve
   co_return results;
 }
 
-awaitable<ItemWriteResult> ItemStore::write(aws::Scope scope, ItemWrite write) {
-  const std::uint64_t write_id = catalog_.entropy().next_u64();
-  bool unknown = false;            // an attempt may have arrived
-  ItemWriteResult last;            // what that attempt would have done
+namespace {
+
+// One write of one item, over all its attempts.
+struct WriteAttempt {
+  const ItemWrite& write;
+  Catalog& catalog;
+  aws::Scope scope;
+  std::string key;  // of the stored item
+  std::uint64_t write_id = 0;
+  bool unknown = false;                          // an earlier attempt may have arrived
+  ItemWriteResult last;                          // what that attempt would have done
   std::optional<storage::Version> last_version;  // of the item that it would have replaced
-  storage::StoreError last_error{storage::StoreErrc::kConflict, {}, {}};
-  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    co_await back_off(attempt, catalog_.entropy());
-    const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
-    ItemWriteResult result;
-    result.table = co_await catalog_.find(snapshot, scope, write.table_name);
-    if (write.kind == ItemWrite::Kind::kPut) check_item(*result.table, write.item, false);
-    else check_key(result.table->keys, write.item);
-    const std::string key = item_key(*result.table, write.item);
-    const std::optional<storage::Value> value = co_await snapshot->get(key);
+
+  // What the last call of decide() found.
+  ItemWriteResult result;
+  std::optional<storage::Version> version;
+  bool arrived = false, failed = false;  // the earlier attempt; the condition
+
+  storage::Commit decide(const std::optional<storage::Value>& value) {
+    result = {.table = result.table, .old_item = {}, .new_item = {}, .base_size_bytes = 0, .index_units = {}, .counts = {}};
+    arrived = failed = false;
+    version = value ? std::optional(value->version) : std::nullopt;
+    storage::Commit commit;
     if (value) {
       StoredItem stored = decode_stored(value->bytes);
-      if (unknown && stored.write_id == write_id) co_return last;
+      if (unknown && stored.write_id == write_id) arrived = true;
       result.old_item = std::move(stored.item);
     }
-    if (unknown && !value && last.old_item && !last.new_item) co_return last;  // our delete, or one like it
+    if (unknown && !value && last.old_item && !last.new_item) arrived = true;  // our delete, or one like it
+    if (arrived) return commit;
     // Another write replaced the item since: whether it replaced ours cannot be told, so nothing that depends on the item
     // as it was may run a second time.
-    const bool moved = (value ? std::optional(value->version) : std::nullopt) != last_version;
-    if (unknown && moved && (write.kind == ItemWrite::Kind::kUpdate || write.condition)) {
+    if (unknown && version != last_version && (write.kind == ItemWrite::Kind::kUpdate || write.condition)) {
       throw aws::ApiError(kInternal, "Internal server error");
     }
     // A write that may have arrived is seen through: it must not be answered as throttled.
-    if (!unknown) catalog_.admission().check(*result.table, nullptr, Access::kWrite);
+    if (!unknown) catalog.admission().check(*result.table, nullptr, Access::kWrite);
     std::optional<Planned> planned = plan_write(*result.table, write, result.old_item);
-    // A write whose condition fails is charged by the size of the item that it met.
-    if (!planned) {
-      const std::size_t size = result.old_item ? item_size_bytes(*result.old_item) : 0;
-      catalog_.admission().charge(*result.table, nullptr, Access::kWrite, write_units(size));
-    }
-    if (!planned && write.is_insert) throw aws::ApiError(kDuplicateItem, std::string(kDuplicateItemMessage));
-    if (!planned) throw_condition_failed(write, result.old_item);
+    failed = !planned;
+    if (failed) return commit;
     result.new_item = std::move(planned->new_item);
-    storage::Commit commit;
-    commit.check(key, value ? std::optional(value->version) : std::nullopt);
-    commit.check(table_key(scope, write.table_name), result.table.version);
-    const WriteMark mark{write_id, catalog_.clock().due().time_since_epoch().count(), false};
+    const WriteMark mark{write_id, catalog.clock().due().time_since_epoch().count(), false};
     add_changes(*result.table, mark, result, key, commit);
-    if (!commit.writes()) {  // a delete of nothing
-      charge_write(catalog_.admission(), result, 1);
-      co_return result;
-    }
-    if (!unknown) check_write_capacity(catalog_.admission(), result);
-    const auto done = co_await catalog_.store().commit(std::move(commit));
+    if (!commit.writes()) return commit;  // a delete of nothing
+    commit.check(table_key(scope, write.table_name), result.table.version);
+    if (!unknown) check_write_capacity(catalog.admission(), result);
+    return commit;
+  }
+
+  [[noreturn]] void throw_failed() const {
+    // A write whose condition fails is charged by the size of the item that it met.
+    const std::size_t size = result.old_item ? item_size_bytes(*result.old_item) : 0;
+    catalog.admission().charge(*result.table, nullptr, Access::kWrite, write_units(size));
+    if (write.is_insert) throw aws::ApiError(kDuplicateItem, std::string(kDuplicateItemMessage));
+    throw_condition_failed(write, result.old_item);
+  }
+};
+
+}  // namespace
+
+awaitable<ItemWriteResult> ItemStore::write(aws::Scope scope, ItemWrite write) {
+  WriteAttempt attempt{.write = write, .catalog = catalog_, .scope = scope, .key = {}, .write_id = catalog_.entropy().next_u64(),
+                       .last = {}, .last_version = {}, .result = {}, .version = {}};
+  storage::StoreError last_error{storage::StoreErrc::kConflict, {}, {}};
+  for (int number = 0; number < kAttemptsMax; ++number) {
+    co_await back_off(number, catalog_.entropy());
+    attempt.result.table = co_await catalog_.find(catalog_.store().snapshot(), scope, write.table_name);
+    const TableRecord& table = *attempt.result.table;
+    if (write.kind == ItemWrite::Kind::kPut) check_item(table, write.item, false);
+    else check_key(table.keys, write.item);
+    attempt.key = item_key(table, write.item);
+    const auto done = co_await catalog_.store().update({{attempt.key}, [&attempt](auto values) { return attempt.decide(values[0]); }});
+    if (done && attempt.arrived) co_return std::move(attempt.last);
+    if (done && attempt.failed) attempt.throw_failed();
     if (done) {
-      catalog_.statistics().apply(result.table->id, result.counts, *done);
-      charge_write(catalog_.admission(), result, 1);
-      co_return result;
+      // A delete of nothing changes no count.
+      if (attempt.result.old_item || attempt.result.new_item) catalog_.statistics().apply(table.id, attempt.result.counts, *done);
+      charge_write(catalog_.admission(), attempt.result, 1);
+      co_return std::move(attempt.result);
     }
     last_error = done.error();
     if (last_error.code == storage::StoreErrc::kUnknownOutcome) {
-      unknown = true;
-      catalog_.statistics().forget(result.table->id);
-      last = std::move(result);
-      last_version = value ? std::optional(value->version) : std::nullopt;
+      attempt.unknown = true;
+      catalog_.statistics().forget(table.id);
+      attempt.last = attempt.result;
+      attempt.last_version = attempt.version;
     } else if (last_error.code != storage::StoreErrc::kConflict) {
       throw_store_error(last_error);
     }

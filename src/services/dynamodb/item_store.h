@@ -1,7 +1,7 @@
 // dynamodb/item_store.h: reads and conditional writes of items, alone and in transactions, with their index entries.
 //
-// A write reads the item, decides, and commits with a check on what it read; it starts again when another write came
-// between. After an unknown outcome it looks for its own mark in the stored item before it tries again.
+// A write is an update of the store: it decides on the newest item when its turn comes, so writes of one item queue up and
+// never fail because of each other. After an unknown outcome it looks for its own mark in the stored item before it tries again.
 // Source: API Reference, PutItem, UpdateItem, DeleteItem, TransactWriteItems.
 #pragma once
 

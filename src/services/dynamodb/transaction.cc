@@ -33,9 +33,11 @@ struct Reason {
                       {{"CancellationReasons", std::move(members)}});
 }
 
+// Several writes, over all attempts to commit them.
 struct Prepared {
-  storage::Commit commit;
-  std::vector<ItemWriteResult> results;
+  std::vector<ItemWriteResult> results;      // with the tables
+  std::vector<std::string> keys;             // of the items
+  std::vector<storage::Check> table_checks;
 };
 
 void check_distinct(std::vector<std::string> keys, std::string_view message) {
@@ -55,11 +57,10 @@ void note_counts(Catalog& catalog, const std::vector<ItemWriteResult>& results, 
   }
 }
 
-// The outcome of one write against what the snapshot holds; a reason other than None when it cannot be done.
+// The outcome of one write against what the store holds; a reason other than None when it cannot be done.
 Reason prepare_one(const ItemWrite& write, const std::string& key, const std::optional<storage::Value>& value,
                    const WriteMark& mark, ItemWriteResult& result, storage::Commit& commit) {
   if (value) result.old_item = decode_stored(value->bytes).item;
-  commit.check(key, value ? std::optional(value->version) : std::nullopt);
   try {
     std::optional<Planned> planned = plan_write(*result.table, write, result.old_item);
     if (!planned && write.is_insert) return {"DuplicateItem", std::string(kDuplicateItemMessage), std::nullopt};
@@ -81,36 +82,41 @@ Reason prepare_one(const ItemWrite& write, const std::string& key, const std::op
 }
 
 awaitable<Prepared> prepare(Catalog& catalog, std::shared_ptr<storage::Snapshot> snapshot, const aws::Scope& scope,
-                            const std::vector<ItemWrite>& writes, std::string_view duplicates_message,
-                            std::size_t bytes_max) {
+                            const std::vector<ItemWrite>& writes, std::string_view duplicates_message) {
   Prepared prepared;
-  std::vector<std::string> keys;
   for (const ItemWrite& write : writes) {
     ItemWriteResult result;
     result.table = co_await catalog.find(snapshot, scope, write.table_name);
     if (write.kind == ItemWrite::Kind::kPut) check_item(*result.table, write.item, false);
     else check_key(result.table->keys, write.item);
-    keys.push_back(item_key(*result.table, write.item));
-    prepared.commit.check(table_key(scope, write.table_name), result.table.version);
+    prepared.keys.push_back(item_key(*result.table, write.item));
+    prepared.table_checks.push_back({table_key(scope, write.table_name), result.table.version});
     prepared.results.push_back(std::move(result));
   }
-  auto& checks = prepared.commit.checks;
+  auto& checks = prepared.table_checks;
   std::ranges::sort(checks, {}, &storage::Check::key);
   checks.erase(std::ranges::unique(checks, {}, &storage::Check::key).begin(), checks.end());
-  check_distinct(keys, duplicates_message);
-  const std::vector<std::optional<storage::Value>> values = co_await snapshot->multi_get(keys);
+  check_distinct(prepared.keys, duplicates_message);
+  co_return prepared;
+}
+
+// The commit of all writes upon the newest `values` of their items; may be made several times.
+storage::Commit make_commit(Catalog& catalog, const std::vector<ItemWrite>& writes, Prepared& prepared,
+                            std::span<const std::optional<storage::Value>> values, std::size_t bytes_max) {
+  storage::Commit commit;
+  commit.checks = prepared.table_checks;
   const WriteMark mark{catalog.entropy().next_u64(), catalog.clock().due().time_since_epoch().count(), false};
   std::vector<Reason> reasons;
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < writes.size(); ++i) {
-    reasons.push_back(prepare_one(writes[i], keys[i], values.at(i), mark, prepared.results[i], prepared.commit));
-    bytes += prepared.results[i].base_size_bytes;
+    ItemWriteResult& result = prepared.results[i];
+    result = {.table = std::move(result.table), .old_item = {}, .new_item = {}, .base_size_bytes = 0, .index_units = {}, .counts = {}};
+    reasons.push_back(prepare_one(writes[i], prepared.keys[i], values[i], mark, result, commit));
+    bytes += result.base_size_bytes;
   }
   if (std::ranges::any_of(reasons, [](const Reason& reason) { return reason.code != "None"; })) throw_canceled(reasons);
-  if (bytes > bytes_max) {
-    throw_validation("The aggregate size of the items in the transaction exceeds 4 MB");
-  };
-  co_return prepared;
+  if (bytes > bytes_max) throw_validation("The aggregate size of the items in the transaction exceeds 4 MB");
+  return commit;
 }
 
 void check_capacity(Admission& admission, const std::vector<ItemWriteResult>& results) {
@@ -140,18 +146,31 @@ std::optional<TokenRecord> read_token(const std::optional<storage::Value>& value
                      record->at("expiry").as_int64()};
 }
 
-// Deletes a few tokens that have expired: each transaction pays for its own.
-awaitable<> sweep_tokens(std::shared_ptr<storage::Snapshot> snapshot, const aws::Scope& scope, std::int64_t now_ms,
-                         const std::string& own_token, storage::Commit& commit) {
+// Deletes of a few tokens that have expired: each transaction pays for its own.
+awaitable<std::vector<std::string>> expired_tokens(std::shared_ptr<storage::Snapshot> snapshot, const aws::Scope& scope,
+                                                   std::int64_t now_ms, const std::string& own_token) {
   storage::ScanOptions options;
   options.begin = token_expiries_prefix(scope);
   options.end = token_expiry_key(scope, now_ms, "");
   options.limit = kExpiredTokensPerCommit;
   const storage::ScanPage page = co_await snapshot->scan(std::move(options));
+  std::vector<std::string> keys;
   for (const storage::Entry& entry : page.entries) {
-    if (entry.value != own_token) commit.erase(token_key(scope, entry.value));
-    commit.erase(entry.key);
+    if (entry.value != own_token) keys.push_back(token_key(scope, entry.value));
+    keys.push_back(entry.key);
   }
+  co_return keys;
+}
+
+// True: a transaction with this token was done in the last ten minutes. Throws IdempotentParameterMismatchException.
+bool is_repeated(const std::optional<storage::Value>& token_value, std::int64_t now_ms, const std::string& fingerprint) {
+  const std::optional<TokenRecord> record = read_token(token_value);
+  if (!record || record->expiry_ms <= now_ms) return false;
+  if (record->fingerprint != fingerprint) {
+    throw aws::ApiError(kIdempotentParameterMismatch,
+                        "Request parameters do not match the parameters of an earlier request with the same client token");
+  }
+  return true;
 }
 
 }  // namespace
@@ -167,32 +186,30 @@ awaitable<std::vector<ItemWriteResult>> ItemStore::transact(aws::Scope scope, st
     co_await back_off(attempt, catalog_.entropy());
     const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
     const std::int64_t now_ms = catalog_.clock().wall().time_since_epoch().count();
-    const std::optional<storage::Value> token_value = co_await snapshot->get(key);
-    const std::optional<TokenRecord> record = read_token(token_value);
-    if (record && record->expiry_ms > now_ms) {
-      if (record->fingerprint != fingerprint) {
-        throw aws::ApiError(kIdempotentParameterMismatch,
-                            "Request parameters do not match the parameters of an earlier request with the same client token");
-      }
-      std::vector<ItemWriteResult> repeated;
-      for (const ItemWrite& write : writes) {
-        ItemWriteResult result;
-        result.table = co_await catalog_.find(snapshot, scope, write.table_name);
-        result.base_size_bytes = item_size_bytes(write.item);
-        repeated.push_back(std::move(result));
-      }
-      co_return repeated;
-    }
-    Prepared prepared = co_await prepare(catalog_, snapshot, scope, writes,
-                                         "Transaction request cannot include multiple operations on one item",
-                                         kTransactionBytesMax);
-    check_capacity(catalog_.admission(), prepared.results);
     const std::int64_t expiry_ms = now_ms + kClientTokenLifeMs;
-    prepared.commit.check(key, token_value ? std::optional(token_value->version) : std::nullopt);
-    co_await sweep_tokens(snapshot, scope, now_ms, token, prepared.commit);
-    prepared.commit.put(key, json::serialize(json::object{{"fingerprint", fingerprint}, {"mark", mark}, {"expiry", expiry_ms}}));
-    prepared.commit.put(token_expiry_key(scope, expiry_ms, token), token);
-    const auto done = co_await catalog_.store().commit(std::move(prepared.commit));
+    Prepared prepared = co_await prepare(catalog_, snapshot, scope, writes,
+                                         "Transaction request cannot include multiple operations on one item");
+    const std::vector<std::string> expired = co_await expired_tokens(snapshot, scope, now_ms, token);
+    bool repeated = false;
+    storage::Update update{prepared.keys, [&](std::span<const std::optional<storage::Value>> values) {
+      repeated = is_repeated(values.back(), now_ms, fingerprint);
+      if (repeated) return storage::Commit();
+      storage::Commit commit = make_commit(catalog_, writes, prepared, values, kTransactionBytesMax);
+      check_capacity(catalog_.admission(), prepared.results);
+      for (const std::string& each : expired) commit.erase(each);
+      commit.put(key, json::serialize(json::object{{"fingerprint", fingerprint}, {"mark", mark}, {"expiry", expiry_ms}}));
+      commit.put(token_expiry_key(scope, expiry_ms, token), token);
+      return commit;
+    }};
+    update.keys.push_back(key);
+    const auto done = co_await catalog_.store().update(std::move(update));
+    if (done && repeated) {
+      for (std::size_t i = 0; i < writes.size(); ++i) {
+        prepared.results[i] = {.table = prepared.results[i].table, .old_item = {}, .new_item = {},
+                               .base_size_bytes = item_size_bytes(writes[i].item), .index_units = {}, .counts = {}};
+      }
+      co_return std::move(prepared.results);
+    }
     if (done) note_counts(catalog_, prepared.results, *done, 2);
     if (done) co_return std::move(prepared.results);
     last_error = done.error();
@@ -212,10 +229,14 @@ awaitable<std::vector<ItemWriteResult>> ItemStore::write_batch(aws::Scope scope,
     co_await back_off(attempt, catalog_.entropy());
     // Puts and deletes without conditions come to the same when they are done twice, so any outcome may be tried again.
     Prepared prepared = co_await prepare(catalog_, catalog_.store().snapshot(), scope, writes,
-                                         "Provided list of item keys contains duplicates", SIZE_MAX);
-    if (!prepared.commit.writes()) co_return std::move(prepared.results);
-    const auto done = co_await catalog_.store().commit(std::move(prepared.commit));
-    if (done) note_counts(catalog_, prepared.results, *done);
+                                         "Provided list of item keys contains duplicates");
+    bool changes = false;
+    const auto done = co_await catalog_.store().update({prepared.keys, [&](std::span<const std::optional<storage::Value>> values) {
+      storage::Commit commit = make_commit(catalog_, writes, prepared, values, SIZE_MAX);
+      changes = commit.writes();
+      return commit;
+    }});
+    if (done && changes) note_counts(catalog_, prepared.results, *done);
     if (done) co_return std::move(prepared.results);
     last_error = done.error();
     if (last_error.code == storage::StoreErrc::kUnknownOutcome) note_counts(catalog_, prepared.results, std::nullopt);

@@ -1,5 +1,5 @@
 // storage/rocksdb/recent_keys.h: what the latest commits wrote, so that checks and guards need not ask the disk, and
-// so that a commit sees its predecessors that are ordered but not yet written. Owned by the commit thread.
+// so that a commit sees its predecessors that are ordered but not yet written. Owned by whoever orders commits.
 #pragma once
 
 #include <deque>
@@ -15,17 +15,18 @@ class RecentKeys {
  public:
   struct State {
     Stamp stamp;
-    bool present;  // false: deleted
+    bool present;              // false: deleted
+    const std::string* value;  // of a present key; valid only until the batch of `stamp` is written
   };
   // Nothing is known of commits up to `floor`.
   RecentKeys(Stamp floor, std::size_t entries_max) : floor_(floor), entries_max_(entries_max) {}
 
   // Stamps never fall from call to call.
-  void record(std::string_view key, Stamp stamp, bool present) {
-    auto it = keys_.find(key);
-    if (it == keys_.end()) it = keys_.emplace(std::string(key), State{0, false}).first;
+  void record(std::string_view key, Stamp stamp, bool present, const std::string* value = nullptr) {
+    auto it = keys_.lower_bound(key);
+    if (it == keys_.end() || it->first != key) it = keys_.emplace_hint(it, std::string(key), State{0, false, nullptr});
     const bool again = it->second.stamp == stamp;
-    it->second = {stamp, present};
+    it->second = {stamp, present, value};
     if (!again) order_.push_back({stamp, it});
   }
   const State* find(std::string_view key) const {

@@ -69,7 +69,9 @@ rocksdb::Options database_options(const RocksDbStoreOptions& options) {
   if (options.env) out.env = options.env;
   out.paranoid_checks = true;
   out.verify_sst_unique_id_in_manifest = true;
-  out.write_buffer_size = options.write_buffer_bytes;
+  // The store begins a new memtable by itself, when the log is synced. This is only the bound that it stays below.
+  out.write_buffer_size = options.write_buffer_bytes * 4;
+  out.max_write_buffer_number = 3;
   out.max_background_jobs = 2;
   out.keep_log_file_num = 3;
   out.max_log_file_size = 4u << 20;
@@ -81,7 +83,13 @@ rocksdb::Options database_options(const RocksDbStoreOptions& options) {
   out.bottommost_compression = rocksdb::kZSTD;
   out.level_compaction_dynamic_level_bytes = true;
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(options.cache_bytes);
+  // Indexes and filters are blocks of the cache too, or a large store would grow past its bound; those of the newest tables
+  // stay. Blocks of 8 KiB halve the indexes.
+  table.block_cache = rocksdb::NewLRUCache(options.cache_bytes, /*num_shard_bits=*/4);
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.block_size = 8u << 10;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.checksum = rocksdb::kXXH3;
   table.format_version = 5;

@@ -2,128 +2,47 @@
 
 #include <thread>
 
-#include <rocksdb/write_batch.h>
+#include <spdlog/spdlog.h>
 
 #include "storage/rocksdb/commit_queue.h"
 #include "storage/rocksdb/directory.h"
-#include "storage/rocksdb/recent_keys.h"
 #include "storage/rocksdb/recovery.h"
-#include "storage/tuple.h"
+#include "storage/rocksdb/rocksdb_snapshot.h"
+#include "storage/rocksdb/sequencer.h"
 
 namespace parvis::storage {
 namespace {
 
-constexpr std::size_t kVersionBytes = 8;  // big endian, before each value
 constexpr std::size_t kBatchKeysMax = 20'000;
 constexpr std::chrono::milliseconds kTick{1000};
-
-// Open files of one store. Members close in reverse order: the database before the lock.
-struct Database {
-  DataDirectory directory;
-  std::unique_ptr<rocksdb::DB> db;
-};
-
-[[noreturn]] void throw_read_fault(const rocksdb::Status& status) {
-  spdlog::error("store: a read failed: {}", status.ToString());
-  throw StoreFault(StoreErrc::kCorruption, status.ToString());
-}
-
-Value decode_value(std::string_view stored) {
-  if (stored.size() < kVersionBytes) throw_read_fault(rocksdb::Status::Corruption("a value without its version"));
-  return {std::string(stored.substr(kVersionBytes)), load_u64(stored)};
-}
-
-rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
-
-class RocksDbSnapshot final : public Snapshot {
- public:
-  RocksDbSnapshot(std::shared_ptr<Database> database, Stamp stamp)
-      : database_(std::move(database)), snapshot_(database_->db->GetSnapshot()), stamp_(stamp) {}
-  ~RocksDbSnapshot() override { database_->db->ReleaseSnapshot(snapshot_); }
-  RocksDbSnapshot(const RocksDbSnapshot&) = delete;
-  RocksDbSnapshot& operator=(const RocksDbSnapshot&) = delete;
-
-  Stamp stamp() const override { return stamp_; }
-
-  awaitable<std::optional<Value>> get(std::string_view key) override {
-    if (key.empty()) co_return std::nullopt;
-    rocksdb::PinnableSlice found;
-    const rocksdb::Status status = db().Get(options(), db().DefaultColumnFamily(), slice(key), &found);
-    if (status.IsNotFound()) co_return std::nullopt;
-    if (!status.ok()) throw_read_fault(status);
-    co_return decode_value(found.ToStringView());
-  }
-
-  awaitable<std::vector<std::optional<Value>>> multi_get(std::vector<std::string> keys) override {
-    std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
-    std::vector<rocksdb::PinnableSlice> found(keys.size());
-    std::vector<rocksdb::Status> statuses(keys.size());
-    db().MultiGet(options(), db().DefaultColumnFamily(), keys.size(), slices.data(), found.data(), statuses.data());
-    std::vector<std::optional<Value>> values(keys.size());
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      if (keys[i].empty() || statuses[i].IsNotFound()) continue;
-      if (!statuses[i].ok()) throw_read_fault(statuses[i]);
-      values[i] = decode_value(found[i].ToStringView());
-    }
-    co_return values;
-  }
-
-  awaitable<ScanPage> scan(ScanOptions scan) override {
-    // The empty key is the store's own.
-    if (scan.begin.empty()) scan.begin = std::string(1, '\0');
-    if (!scan.end.empty() && scan.end <= scan.begin) co_return ScanPage{};
-    const rocksdb::Slice lower(scan.begin), upper(scan.end);
-    rocksdb::ReadOptions read = options();
-    read.iterate_lower_bound = &lower;
-    if (!scan.end.empty()) read.iterate_upper_bound = &upper;
-    const std::unique_ptr<rocksdb::Iterator> it(db().NewIterator(read));
-    if (scan.reverse) {
-      it->SeekToLast();
-    } else {
-      it->Seek(lower);
-    }
-    ScanPage page;
-    for (std::size_t bytes = 0; it->Valid(); scan.reverse ? it->Prev() : it->Next()) {
-      if (page.entries.size() >= scan.limit || bytes > scan.bytes_max) {
-        page.more = true;
-        break;
-      }
-      Value value = decode_value(it->value().ToStringView());
-      page.entries.push_back({it->key().ToString(), std::move(value.bytes), value.version});
-      bytes += page.entries.back().key.size() + page.entries.back().value.size();
-    }
-    if (!it->status().ok()) throw_read_fault(it->status());
-    co_return page;
-  }
-
- private:
-  rocksdb::DB& db() const { return *database_->db; }
-  rocksdb::ReadOptions options() const {
-    rocksdb::ReadOptions read;
-    read.snapshot = snapshot_;
-    return read;
-  }
-
-  const std::shared_ptr<Database> database_;
-  const rocksdb::Snapshot* const snapshot_;
-  const Stamp stamp_;
-};
+// While one syncs the next orders.
+constexpr std::size_t kCommitThreads = 2;
+// What an entry costs in memory beside its bytes.
+constexpr std::size_t kEntryOverheadBytes = 80;
+constexpr std::size_t kFlushedAtCloseBytes = 1u << 20;
 
 class RocksDbStore final : public Store {
  public:
   RocksDbStore(DataDirectory directory, OpenedDatabase opened, SyncMode mode, const RocksDbStoreOptions& options)
-      : database_(std::make_shared<Database>(std::move(directory), std::move(opened.db))),
+      : database_(std::make_shared<Database>(std::move(directory), std::move(opened.db),
+                                             std::make_unique<ReadPool>(options.read_threads, options.reads_waiting_max))),
         mode_(mode),
+        write_buffer_bytes_(options.write_buffer_bytes),
         queue_(options.queue_commits_max, options.queue_bytes_max),
-        last_(opened.last),
-        recent_(opened.last, std::max(options.recent_keys_max, std::size_t{1})),
-        published_(std::make_shared<RocksDbSnapshot>(database_, opened.last)) {
-    thread_ = std::thread([this] { run(); });
+        sequencer_(*database_->db, opened.last, std::max(options.recent_keys_max, std::size_t{1})),
+        written_(std::make_shared<RocksDbSnapshot>(database_, opened.last)),
+        synced_(opened.last),
+        published_(written_) {
+    for (std::size_t i = 0; i < kCommitThreads; ++i) threads_.emplace_back([this] { run(); });
   }
 
   ~RocksDbStore() override {
     queue_.stop();
-    thread_.join();
+    for (std::thread& thread : threads_) thread.join();
+    const std::lock_guard lock(sync_mutex_);
+    periodic_sync();
+    // The next start has nothing to replay.
+    if (!is_broken_ && memory_bytes_ >= kFlushedAtCloseBytes) database_->db->Flush({});
   }
 
   std::shared_ptr<Snapshot> snapshot() override {
@@ -131,7 +50,29 @@ class RocksDbStore final : public Store {
     return published_;
   }
 
-  awaitable<CommitResult> commit(Commit commit) override { return queue_.submit(std::move(commit)); }
+  awaitable<CommitResult> commit(Commit commit) override {
+    if (auto error = check_limits(commit)) co_return std::unexpected(std::move(*error));
+    co_return co_await queue_.submit({std::move(commit), {}, {}});
+  }
+
+  awaitable<CommitResult> update(Update update) override {
+    if (auto error = check_limits(update)) co_return std::unexpected(std::move(*error));
+    const UpdateCounts::Turn turn(counts_, update.keys);
+    if (turn.is_too_many()) co_return std::unexpected(StoreError{StoreErrc::kBusy, "too many updates of one key are waiting", update.keys.front()});
+    CommitRequest request{{}, std::move(update), {}};
+    // A key that nobody else updates is decided here, on the caller's thread; a hot one only when its turn comes.
+    if (!turn.is_contended()) {
+      const std::shared_ptr<Snapshot> view = snapshot();
+      const std::vector<std::optional<Value>> values = co_await view->multi_get(request.update.keys);
+      request.commit = request.update.decide(values);
+      if (auto error = check_limits(request.commit)) co_return std::unexpected(std::move(*error));
+      const Commit& decided = request.commit;
+      if (!decided.writes() && decided.checks.empty() && decided.guards.empty()) co_return view->stamp();
+      request.seen.emplace();
+      for (const std::optional<Value>& value : values) request.seen->push_back(value ? std::optional(value->version) : std::nullopt);
+    }
+    co_return co_await queue_.submit(std::move(request));
+  }
 
   Stamp stable_stamp() const override {
     const std::lock_guard lock(published_mutex_);
@@ -149,134 +90,146 @@ class RocksDbStore final : public Store {
   using Clock = std::chrono::steady_clock;
 
   void run() {
-    Clock::time_point synced_at = Clock::now();
-    while (auto batch = queue_.take(kBatchKeysMax, kTick)) {
-      if (!batch->empty()) serve(*batch);
-      if (Clock::now() - synced_at >= kTick) {
-        periodic_sync();
-        synced_at = Clock::now();
-      }
-    }
-    periodic_sync();
+    while (auto batch = order_next()) settle(std::move(*batch));
   }
 
-  void serve(std::vector<PendingCommit>& batch) {
-    rocksdb::WriteBatch writes;
-    const Stamp previous = last_;
-    std::vector<CommitResult> results;
-    results.reserve(batch.size());
-    for (const PendingCommit& pending : batch) results.push_back(order(pending.commit, writes));
-    if (last_ != previous) write(writes, previous, results);
-    recent_.trim();
-    for (std::size_t i = 0; i < batch.size(); ++i) batch[i].resume(std::move(results[i]));
+  // What was ordered and written, but not yet synced.
+  struct Batch {
+    std::vector<PendingCommit> commits;
+    Stamp last = 0;  // all that the results depend on
+  };
+
+  // Under the order lock, also while it waits: whoever syncs does not hold it.
+  std::optional<Batch> order_next() {
+    const std::lock_guard lock(order_mutex_);
+    auto taken = queue_.take(kBatchKeysMax, kTick);
+    if (!taken) return std::nullopt;
+    Batch batch{std::move(*taken), 0};
+    if (is_broken_) {
+      for (PendingCommit& pending : batch.commits) pending.result = std::unexpected(StoreError{StoreErrc::kCorruption, broken(), {}});
+    } else {
+      sequencer_.order(batch.commits);
+      if (sequencer_.has_writes()) write(batch);
+    }
+    batch.last = sequencer_.last();
+    return batch;
   }
 
-  // Validates one commit against all before it and adds it to the batch.
-  CommitResult order(const Commit& commit, rocksdb::WriteBatch& writes) {
-    if (!broken_.empty()) return std::unexpected(StoreError{StoreErrc::kCorruption, broken_, {}});
-    for (const Check& check : commit.checks) {
-      const auto version = current_version(check.key);
-      if (!version) return std::unexpected(version.error());
-      if (*version != check.version) {
-        return std::unexpected(StoreError{StoreErrc::kConflict, "the key has another version", check.key});
-      }
-    }
-    for (const RangeGuard& guard : commit.guards) {
-      if (guard.as_of < recent_.floor()) {
-        return std::unexpected(StoreError{StoreErrc::kConflict, "the guard is older than the remembered commits", guard.begin});
-      }
-      if (const std::string* key = recent_.written_after(guard.begin, guard.end, guard.as_of)) {
-        return std::unexpected(StoreError{StoreErrc::kConflict, "a key of the guarded range was written", *key});
-      }
-    }
-    if (!commit.writes()) return last_;
-    const Stamp stamp = ++last_;
-    std::string version;
-    append_u64(version, stamp);
-    for (const Put& put : commit.puts) {
-      const rocksdb::Slice key(put.key);
-      const rocksdb::Slice value[] = {version, put.value};
-      writes.Put(rocksdb::SliceParts(&key, 1), rocksdb::SliceParts(value, 2));
-      recent_.record(put.key, stamp, true);
-    }
-    for (const std::string& key : commit.deletes) {
-      writes.Delete(key);
-      recent_.record(key, stamp, false);
-    }
-    for (const StampedPut& put : commit.stamped) {
-      const std::string name = put.key(stamp);
-      const rocksdb::Slice key(name);
-      const rocksdb::Slice value[] = {version, put.value};
-      writes.Put(rocksdb::SliceParts(&key, 1), rocksdb::SliceParts(value, 2));
-      recent_.record(name, stamp, true);
-    }
-    return stamp;
-  }
-
-  std::expected<std::optional<Version>, StoreError> current_version(const std::string& key) {
-    if (const RecentKeys::State* state = recent_.find(key)) {
-      return state->present ? std::optional<Version>(state->stamp) : std::nullopt;
-    }
-    rocksdb::PinnableSlice found;
-    const rocksdb::Status status = database_->db->Get({}, database_->db->DefaultColumnFamily(), key, &found);
-    if (status.IsNotFound()) return std::nullopt;
-    if (!status.ok() || found.size() < kVersionBytes) {
-      spdlog::error("store: a check could not be read: {}", status.ToString());
-      return std::unexpected(StoreError{StoreErrc::kCorruption, status.ToString(), key});
-    }
-    return load_u64(found.ToStringView());
-  }
-
-  void write(rocksdb::WriteBatch& writes, Stamp previous, std::vector<CommitResult>& results) {
-    writes.Put(slice(kStampKey), encode_stamps(last_, previous));
-    rocksdb::WriteOptions options;
-    options.sync = mode_ == SyncMode::kAlways;
-    const rocksdb::Status status = database_->db->Write(options, &writes);
+  void write(Batch& batch) {
+    rocksdb::WriteBatch& writes = sequencer_.finish();
+    memory_bytes_ += writes.GetDataSize() + writes.Count() * kEntryOverheadBytes;
+    const rocksdb::Status status = database_->db->Write({}, &writes);
     if (!status.ok()) {
       // The batch may be in the log all the same. Nothing more is written until a restart has found out.
-      broken_ = "a write failed, restart the platform: " + status.ToString();
-      spdlog::error("store: {}", broken_);
-      for (CommitResult& result : results) {
-        if (result) result = std::unexpected(StoreError{StoreErrc::kUnknownOutcome, status.ToString(), {}});
-      }
+      break_down("a write failed", status);
+      fail(batch, status.ToString());
       return;
     }
-    if (options.sync) {
-      database_->directory.mark().advance(last_);
+    sequencer_.written();
+    auto snapshot = std::make_shared<RocksDbSnapshot>(database_, sequencer_.last());
+    {
+      const std::lock_guard lock(written_mutex_);
+      written_.swap(snapshot);
     }
-    unsynced_ = true;
-    auto next = std::make_shared<RocksDbSnapshot>(database_, last_);
-    const std::lock_guard lock(published_mutex_);
-    published_.swap(next);
+    if (memory_bytes_ >= write_buffer_bytes_) rotate();
   }
 
-  // Relaxed commits and the mark itself reach the disk here, at most a second late.
-  void periodic_sync() {
-    if (!unsynced_ || !broken_.empty()) return;
-    if (mode_ == SyncMode::kRelaxed) {
-      if (const rocksdb::Status status = database_->db->SyncWAL(); !status.ok()) {
-        spdlog::error("store: a sync failed: {}", status.ToString());
-        return;
-      }
-      database_->directory.mark().advance(last_);
+  // A new memtable and log, when the old log is synced: else a power loss could take the end of the old one and leave the
+  // begin of the new one.
+  void rotate() {
+    const std::lock_guard lock(sync_mutex_);
+    if (!sync(true)) return;
+    rocksdb::FlushOptions flush;
+    flush.wait = false;
+    flush.allow_write_stall = true;
+    if (const rocksdb::Status status = database_->db->Flush(flush); !status.ok()) spdlog::warn("store: a flush did not begin: {}", status.ToString());
+    memory_bytes_ = 0;
+  }
+
+  // Tells the callers, not before all they depend on is durable.
+  void settle(Batch batch) {
+    {
+      const std::lock_guard lock(sync_mutex_);
+      if (batch.last > synced_ && !sync(mode_ == SyncMode::kAlways)) fail(batch, broken());
+      if (Clock::now() - ticked_at_ >= kTick) periodic_sync();
     }
+    resume(std::move(batch.commits));
+  }
+
+  // Makes all that is written durable, or in relaxed mode only visible. Under the sync lock. False: nobody may be told.
+  // After a failed write there is no sync either: RocksDB asserts that nobody syncs a log whose append has failed.
+  bool sync(bool to_disk) {
+    if (is_broken_) return false;
+    std::shared_ptr<RocksDbSnapshot> next;
+    {
+      const std::lock_guard lock(written_mutex_);
+      next = written_;
+    }
+    if (to_disk) {
+      if (const rocksdb::Status status = database_->db->SyncWAL(); !status.ok()) {
+        break_down("a sync failed", status);
+        return false;
+      }
+      database_->directory.mark().advance(next->stamp());
+    }
+    unsynced_ = true;
+    synced_ = next->stamp();
+    const std::lock_guard lock(published_mutex_);
+    published_.swap(next);
+    return true;
+  }
+
+  // Relaxed commits and the mark itself reach the disk here, at most a second late. Under the sync lock.
+  void periodic_sync() {
+    ticked_at_ = Clock::now();
+    if (!unsynced_ || is_broken_) return;
+    if (mode_ == SyncMode::kRelaxed && !sync(true)) return;
     database_->directory.mark().sync();
     unsynced_ = false;
   }
 
+  static void fail(Batch& batch, const std::string& detail) {
+    for (PendingCommit& pending : batch.commits) {
+      if (pending.result || pending.thrown) pending.result = std::unexpected(StoreError{StoreErrc::kUnknownOutcome, detail, {}});
+      pending.thrown = nullptr;
+    }
+  }
+
+  void break_down(std::string_view what, const rocksdb::Status& status) {
+    const std::lock_guard lock(written_mutex_);
+    if (is_broken_.exchange(true)) return;
+    broken_ = fmt::format("{}, restart the platform: {}", what, status.ToString());
+    spdlog::error("store: {}", broken_);
+  }
+  std::string broken() const {
+    const std::lock_guard lock(written_mutex_);
+    return broken_;
+  }
+
   const std::shared_ptr<Database> database_;
   const SyncMode mode_;
+  const std::size_t write_buffer_bytes_;
   CommitQueue queue_;
+  UpdateCounts counts_;
 
-  // Of the commit thread alone.
-  Stamp last_;
-  RecentKeys recent_;
+  // Locks are taken in this order.
+  std::mutex order_mutex_;
+  Sequencer sequencer_;
+  std::size_t memory_bytes_ = 0;  // since the last rotation
+
+  mutable std::mutex written_mutex_;
+  std::shared_ptr<RocksDbSnapshot> written_;
   std::string broken_;
+  std::atomic<bool> is_broken_{false};
+
+  std::mutex sync_mutex_;
+  Stamp synced_;
   bool unsynced_ = false;
+  Clock::time_point ticked_at_ = Clock::now();
 
   mutable std::mutex published_mutex_;
   std::shared_ptr<RocksDbSnapshot> published_;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace

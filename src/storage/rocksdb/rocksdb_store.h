@@ -1,8 +1,9 @@
 // storage/rocksdb/rocksdb_store.h: the embedded adapter of Store.
 //
-// One thread owns all writes: it takes every waiting commit, validates them in order, writes one batch, syncs once and
-// resumes each caller on its own executor. Reads run inline on the caller's thread. Snapshots show only what was synced
-// (kAlways) or handed to the operating system (kRelaxed).
+// Two threads take turns: one orders all commits that wait and writes them as one batch while the other syncs the batch
+// before. Callers are resumed on their own executors once everything that they depend on is durable, those of one executor
+// together. Reads run inline on the caller's thread; only what needs the disk goes to a pool. Snapshots show only what was
+// synced (kAlways) or handed to the operating system (kRelaxed).
 // The store must outlive the commits in flight; a Snapshot may outlive the store, but keeps its files and lock held.
 #pragma once
 
@@ -25,13 +26,17 @@ enum class SyncMode {
 };
 
 struct RocksDbStoreOptions {
-  std::size_t cache_bytes = 256u << 20;
+  // Blocks of tables, their indexes and filters. With the memory of new data (three write buffers at most) it bounds the store.
+  std::size_t cache_bytes = 128u << 20;
   // Waiting commits; more are refused with kBusy.
   std::size_t queue_commits_max = 8192;
   std::size_t queue_bytes_max = 128u << 20;
   // Keys of recent commits that are remembered for range guards; a guard from before them is a conflict.
   std::size_t recent_keys_max = 32768;
-  std::size_t write_buffer_bytes = 64u << 20;  // of new data in memory before it becomes a table
+  // Of new data in memory and in the log before it becomes a table: what a restart after kill -9 has to replay.
+  std::size_t write_buffer_bytes = 24u << 20;
+  std::size_t read_threads = 2;  // for reads that need the disk
+  std::size_t reads_waiting_max = 10'000;
   rocksdb::Env* env = nullptr;  // nullptr: the operating system; tests give one that fails. Outlives the store.
 };
 

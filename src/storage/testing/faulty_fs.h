@@ -4,6 +4,7 @@
 // cuts each file somewhere between its last synced byte and its end, as a disk may.
 #pragma once
 
+#include <condition_variable>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -28,6 +29,12 @@ class FaultyFs final : public rocksdb::FileSystemWrapper {  // thread-safe
   bool dead() const {
     const std::lock_guard lock(mutex_);
     return operations_left_ == 0;
+  }
+  // While held, a sync waits.
+  void hold_syncs(bool held) {
+    const std::lock_guard lock(mutex_);
+    held_ = held;
+    released_.notify_all();
   }
   // After the store is closed. Returns how many bytes were lost.
   std::uint64_t forget() {
@@ -86,6 +93,7 @@ class FaultyFs final : public rocksdb::FileSystemWrapper {  // thread-safe
     }
     IOStatus Sync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
       const std::uint64_t size = target()->GetFileSize(options, debug);
+      fs_.wait_while_held();
       if (fs_.spend()) return failure();
       // The real sync is spared: forget() decides what is lost.
       fs_.note_synced(path_, size);
@@ -102,6 +110,10 @@ class FaultyFs final : public rocksdb::FileSystemWrapper {  // thread-safe
   };
 
   static IOStatus failure() { return IOStatus::IOError("the power is off"); }
+  void wait_while_held() {
+    std::unique_lock lock(mutex_);
+    released_.wait(lock, [this] { return !held_; });
+  }
   // True: dead.
   bool spend() {
     const std::lock_guard lock(mutex_);
@@ -115,6 +127,8 @@ class FaultyFs final : public rocksdb::FileSystemWrapper {  // thread-safe
   }
 
   mutable std::mutex mutex_;
+  std::condition_variable released_;
+  bool held_ = false;
   std::mt19937_64 rng_;
   std::uint64_t operations_left_;
   std::map<std::string, std::uint64_t> synced_;  // path -> bytes that survive
