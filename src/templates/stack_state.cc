@@ -1,10 +1,12 @@
 #include "templates/stack_state.h"
 
+#include "storage/retry.h"
 #include "storage/tuple.h"
 
 namespace parvis::templates {
 
 namespace {
+constexpr int kAttemptsMax = 20;
 storage::TupleWriter scoped(const aws::Scope& scope) {
   storage::TupleWriter out;
   out.string(scope.account).string(scope.region).string("cloudformation");
@@ -88,23 +90,18 @@ awaitable<StackState> load_stack(const Vault& vault, std::string key) {
 awaitable<> save_stack(const Vault& vault, std::string key, StackState& state, storage::Commit further) {
   storage::Store& store = vault.store;
   const std::string bytes = vault.close(state.record, key);
-  further.check(key, state.version).put(key, bytes);
-  for (int attempt = 0; attempt < 20; ++attempt) {
-    auto done = co_await store.commit(further);
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    const auto done = co_await storage::replace(store, {key, state.version, bytes, further});
     if (done) {
       state.version = *done;
       co_return;
     }
-    if (done.error().code != storage::StoreErrc::kUnknownOutcome && done.error().code != storage::StoreErrc::kConflict && done.error().code != storage::StoreErrc::kBusy) {
+    const storage::StoreErrc code = done.error().code;
+    if (code != storage::StoreErrc::kUnknownOutcome && code != storage::StoreErrc::kConflict && code != storage::StoreErrc::kBusy) {
       throw StoreFailed("the store refused the stack's record: " + done.error().detail);
     }
-    // Not known, or refused: what is there now decides.
     auto snapshot = store.snapshot();
     auto found = co_await snapshot->get(key);
-    if (found && found->bytes == bytes) {
-      state.version = found->version;
-      co_return;
-    }
     const std::optional<storage::Version> now = found ? std::optional(found->version) : std::nullopt;
     if (now != state.version) throw StoreFailed("another operation on this stack is under way");
   }
@@ -112,10 +109,8 @@ awaitable<> save_stack(const Vault& vault, std::string key, StackState& state, s
 }
 
 awaitable<> erase_stack(storage::Store& store, std::string key, StackState& state, storage::Commit further) {
-  further.check(key, state.version).erase(key);
-  for (int attempt = 0; attempt < 20; ++attempt) {
-    auto done = co_await store.commit(further);
-    if (done) co_return;
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    if (co_await storage::replace(store, {key, state.version, std::nullopt, further})) co_return;
     auto snapshot = store.snapshot();
     if (!co_await snapshot->get(key)) co_return;
   }

@@ -6,6 +6,7 @@
 #include "core/hash.h"
 #include "services/apigateway/errors.h"
 #include "services/apigateway/keyspace.h"
+#include "storage/retry.h"
 
 namespace parvis::apigateway {
 namespace json = boost::json;
@@ -129,14 +130,12 @@ awaitable<bool> ApiCatalog::write(const Api& api, std::optional<storage::Version
   std::string bytes = json::serialize(to_json(api));
   auto compiled = compile(api);
   const std::string id = api.id, key = api_key(api.scope, id);
-  storage::Commit commit;
-  commit.check(key, before).put(key, std::move(bytes));
-  const auto done = co_await store_.commit(std::move(commit));
+  const auto done = co_await storage::replace(store_, {key, before, std::move(bytes)});
   if (done) {
     publish(std::move(compiled), id, *done);
     co_return true;
   }
-  // An unknown outcome is settled by reading again: every change can be applied twice.
+  // What is still unknown is settled by reading again: every change can be applied twice.
   if (done.error().code == storage::StoreErrc::kConflict || done.error().code == storage::StoreErrc::kUnknownOutcome) co_return false;
   if (done.error().code == storage::StoreErrc::kTooLarge) throw aws::ApiError(kBadRequest, "The API with its deployments is too large");
   spdlog::error("apigateway: commit of API {} failed: {}", id, done.error().detail);
@@ -210,9 +209,7 @@ awaitable<> ApiCatalog::remove(aws::Scope scope, std::string api_id) {
       if (shown && shown->api.scope.account == scope.account && shown->api.scope.region == scope.region) publish(nullptr, api_id, seen);
       co_return;
     }
-    storage::Commit commit;
-    commit.check(key, stored->version).erase(key);
-    const auto done = co_await store_.commit(std::move(commit));
+    const auto done = co_await storage::replace(store_, {key, stored->version, std::nullopt});
     if (done) {
       publish(nullptr, api_id, *done);
       co_return;

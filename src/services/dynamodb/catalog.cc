@@ -8,6 +8,7 @@
 #include "services/dynamodb/expiry.h"
 #include "services/dynamodb/history.h"
 #include "services/dynamodb/keyspace.h"
+#include "storage/retry.h"
 
 namespace parvis::dynamodb {
 namespace {
@@ -81,9 +82,8 @@ awaitable<Table> Catalog::create(TableRecord record, std::string stream_view,
     if (existing) throw aws::ApiError(kResourceInUse, "Table already exists: " + record.name);
     storage::Commit commit;
     if (!stream_view.empty()) open_stream(record, entropy_.token(20), stream_view, clock_.due().time_since_epoch().count(), commit);
-    commit.check(key, std::nullopt).put(key, record.to_json());
     if (with) with(record, commit);
-    const auto done = co_await store_.commit(std::move(commit));
+    const auto done = co_await storage::replace(store_, {key, std::nullopt, record.to_json(), std::move(commit)});
     if (done) co_return Table{std::make_shared<const TableRecord>(record), *done};
     if (!is_retryable(done.error())) throw_store_error(done.error());
   }
@@ -93,22 +93,18 @@ awaitable<Table> Catalog::create(TableRecord record, std::string stream_view,
 awaitable<Table> Catalog::commit_change(aws::Scope scope, std::string name,
                                         std::function<bool(TableRecord&, storage::Commit&)> change) {
   const std::string key = table_key(scope, name);
-  std::optional<Table> removed;  // by an attempt whose outcome is unknown
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     co_await back_off(attempt, entropy_);
     const std::optional<Table> table = co_await find_if(store_.snapshot(), scope, name);
-    if (!table && removed) co_return *removed;
     if (!table) throw_named_not_found(name);
     TableRecord record = **table;
     storage::Commit commit;
-    commit.check(key, table->version);
     const bool keeps = change(record, commit);
-    if (keeps) commit.put(key, record.to_json());
-    else commit.erase(key);
-    const auto done = co_await store_.commit(std::move(commit));
+    storage::Replacement replacement{key, table->version, std::nullopt, std::move(commit)};
+    if (keeps) replacement.bytes = record.to_json();
+    const auto done = co_await storage::replace(store_, std::move(replacement));
     if (done) co_return Table{std::make_shared<const TableRecord>(std::move(record)), *done};
     if (!is_retryable(done.error())) throw_store_error(done.error());
-    if (!keeps && done.error().code == storage::StoreErrc::kUnknownOutcome) removed = table;
   }
   throw aws::ApiError(kInternal, "Internal server error");
 }

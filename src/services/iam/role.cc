@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "storage/retry.h"
 #include "storage/tuple.h"
 
 namespace parvis::iam {
@@ -87,26 +88,14 @@ awaitable<std::optional<RoleStore::Found>> RoleStore::find(std::string account, 
 
 awaitable<bool> RoleStore::write(std::string account, std::string name, std::optional<Role> role,
                                  std::optional<storage::Version> expected, std::optional<storage::Check> also) {
-  const std::string key = role_key(account, name);
-  const std::string bytes = role ? to_json(*role) : std::string();
-  for (int attempt = 1;; ++attempt) {
-    storage::Commit commit;
-    commit.check(key, expected);
-    if (also) commit.checks.push_back(*also);
-    if (role) commit.put(key, bytes); else commit.erase(key);
-    const auto done = co_await store_.commit(std::move(commit));
-    if (done) co_return true;
-    const storage::StoreErrc code = done.error().code;
-    if (code == storage::StoreErrc::kConflict) {
-      // After an unknown outcome the conflict may be with this very write.
-      if (attempt == 1) co_return false;
-      const auto now = co_await store_.snapshot()->get(key);
-      co_return role ? now && now->bytes == bytes : !now;
-    }
-    if (code == storage::StoreErrc::kUnknownOutcome && attempt < kAttemptsMax) continue;
-    spdlog::error("iam: commit failed: {}: {}", storage::to_string(code), done.error().detail);
-    throw aws::ApiError(kServiceFailure, "The request processing has failed because of an unknown error, exception or failure.");
-  }
+  storage::Replacement replacement{role_key(account, name), expected, std::nullopt};
+  if (role) replacement.bytes = to_json(*role);
+  if (also) replacement.with.checks.push_back(std::move(*also));
+  const auto done = co_await storage::replace(store_, std::move(replacement));
+  if (done) co_return true;
+  if (done.error().code == storage::StoreErrc::kConflict) co_return false;
+  spdlog::error("iam: commit failed: {}: {}", storage::to_string(done.error().code), done.error().detail);
+  throw aws::ApiError(kServiceFailure, "The request processing has failed because of an unknown error, exception or failure.");
 }
 
 awaitable<Role> RoleStore::get(std::string account, std::string name) {

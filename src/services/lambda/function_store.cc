@@ -4,11 +4,10 @@
 
 #include "services/lambda/errors.h"
 #include "services/lambda/keyspace.h"
+#include "storage/retry.h"
 
 namespace parvis::lambda {
 namespace {
-
-constexpr int kAttemptsMax = 5;
 
 FunctionRecord decode(std::string_view bytes, std::string_view name) {
   std::optional<FunctionRecord> record = parse_record(bytes);
@@ -37,11 +36,8 @@ aws::ApiError to_api_error(const storage::StoreError& failed) {
 }
 
 awaitable<> commit_plain(storage::Store& store, storage::Commit commit) {
-  for (int attempt = 1;; ++attempt) {
-    auto done = co_await store.commit(commit);
-    if (done) co_return;
-    if (done.error().code != storage::StoreErrc::kUnknownOutcome || attempt == kAttemptsMax) throw to_api_error(done.error());
-  }
+  const auto done = co_await storage::commit_repeatable(store, std::move(commit));
+  if (!done) throw to_api_error(done.error());
 }
 
 awaitable<std::vector<aws::Scope>> stored_scopes(storage::Store& store) {
@@ -88,41 +84,18 @@ awaitable<FunctionStore::Page> FunctionStore::list(aws::Scope scope, std::string
 }
 
 awaitable<bool> FunctionStore::write(FunctionRecord record, std::optional<storage::Version> expected, storage::Commit with) {
-  const std::string key = function_key(record.scope.account, record.scope.region, record.name);
-  const std::string bytes = to_json(record);
-  for (int attempt = 1;; ++attempt) {
-    storage::Commit commit = with;
-    commit.check(key, expected).put(key, bytes);
-    auto done = co_await store_.commit(std::move(commit));
-    if (done) co_return true;
-    const storage::StoreErrc code = done.error().code;
-    // After an unknown outcome the record may be ours already: its ids are unique, so equal bytes mean that it is.
-    if (code == storage::StoreErrc::kConflict || code == storage::StoreErrc::kUnknownOutcome) {
-      auto now = co_await store_.snapshot()->get(key);
-      if (now && now->bytes == bytes) co_return true;
-      if (code == storage::StoreErrc::kConflict) co_return false;
-      if (attempt < kAttemptsMax) continue;
-    }
-    throw to_api_error(done.error());
-  }
+  // Its ids are unique, so equal bytes mean that the record is this one.
+  const auto done = co_await storage::replace(store_, {function_key(record.scope.account, record.scope.region, record.name), expected,
+                                                       to_json(record), std::move(with)});
+  if (!done && done.error().code != storage::StoreErrc::kConflict) throw to_api_error(done.error());
+  co_return done.has_value();
 }
 
 awaitable<bool> FunctionStore::erase(FunctionRef ref, storage::Version expected, storage::Commit with) {
-  const std::string key = function_key(ref.scope.account, ref.scope.region, ref.name);
-  for (int attempt = 1;; ++attempt) {
-    storage::Commit commit = with;
-    commit.check(key, expected).erase(key);
-    auto done = co_await store_.commit(std::move(commit));
-    if (done) co_return true;
-    const storage::StoreErrc code = done.error().code;
-    if (code == storage::StoreErrc::kConflict || code == storage::StoreErrc::kUnknownOutcome) {
-      auto now = co_await store_.snapshot()->get(key);
-      if (!now) co_return true;
-      if (code == storage::StoreErrc::kConflict) co_return false;
-      if (attempt < kAttemptsMax) continue;
-    }
-    throw to_api_error(done.error());
-  }
+  const auto done = co_await storage::replace(store_, {function_key(ref.scope.account, ref.scope.region, ref.name), expected,
+                                                       std::nullopt, std::move(with)});
+  if (!done && done.error().code != storage::StoreErrc::kConflict) throw to_api_error(done.error());
+  co_return done.has_value();
 }
 
 }  // namespace parvis::lambda

@@ -6,6 +6,7 @@
 
 #include "models/logs.h"
 #include "services/logs/log_keys.h"
+#include "storage/retry.h"
 #include "storage/tuple.h"
 
 namespace parvis::logs {
@@ -63,31 +64,24 @@ std::vector<LogEvent> decode_events(std::string_view bytes) try {
   return {};
 }
 
+namespace {
+
+[[noreturn]] void throw_store_error(const storage::StoreError& failed) {
+  spdlog::error("logs: commit failed: {}: {}", storage::to_string(failed.code), failed.detail);
+  throw aws::ApiError(errors::kServiceUnavailableException, "The service cannot complete the request.");
+}
+
+}  // namespace
 
 awaitable<> LogStore::commit(storage::Commit commit) {
-  for (int attempt = 1;; ++attempt) {  // no checks: the same twice
-    const auto done = co_await store_.commit(commit);
-    if (done) co_return;
-    if (done.error().code == storage::StoreErrc::kUnknownOutcome && attempt < 5) continue;
-    spdlog::error("logs: commit failed: {}: {}", storage::to_string(done.error().code), done.error().detail);
-    throw aws::ApiError(errors::kServiceUnavailableException, "The service cannot complete the request.");
-  }
+  const auto done = co_await storage::commit_repeatable(store_, std::move(commit));
+  if (!done) throw_store_error(done.error());
 }
 
 awaitable<bool> LogStore::put_new(std::string key, std::string value) {
-  for (int attempt = 1;; ++attempt) {
-    storage::Commit commit;
-    commit.check(key, std::nullopt).put(key, value);
-    const auto done = co_await store_.commit(std::move(commit));
-    if (done) co_return true;
-    if (done.error().code == storage::StoreErrc::kConflict) {
-      if (attempt == 1) co_return false;
-      co_return true;  // this very write, whose outcome was unknown
-    }
-    if (done.error().code == storage::StoreErrc::kUnknownOutcome && attempt < 5) continue;
-    spdlog::error("logs: commit failed: {}: {}", storage::to_string(done.error().code), done.error().detail);
-    throw aws::ApiError(errors::kServiceUnavailableException, "The service cannot complete the request.");
-  }
+  const auto done = co_await storage::replace(store_, {std::move(key), std::nullopt, std::move(value)});
+  if (!done && done.error().code != storage::StoreErrc::kConflict) throw_store_error(done.error());
+  co_return done.has_value();
 }
 
 awaitable<> LogStore::create_group(aws::Scope scope, std::string group, GroupSettings settings, bool take_over) {
