@@ -3,7 +3,7 @@
 //   (account, region, "lambda", "function", name)            the function's record, JSON (function.h)
 //   (account, region, "lambda", "package") and on           deployment packages, as storage/blob_store.h lays blobs out
 //   (account, region, "lambda", "loose", blob id)            a package that no record names: on its way in, or out (code.h)
-//   (account, region, "lambda", "event", event id)           one accepted asynchronous event, JSON (event_queue.h)
+//   (account, region, "lambda", "event", event id)           an asynchronous event of an earlier version: it becomes a task
 //
 // Keys are tuples of strings (storage/tuple.h).
 #pragma once
