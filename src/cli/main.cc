@@ -75,6 +75,8 @@ void add_common(CLI::App& command, Arguments& arguments) {
   command.add_option("--sandbox", options.sandbox, "Shut functions in: off (dev), on (serve), or strict: refuse to run where this host cannot")
       ->transform(CLI::CheckedTransformer(sandboxes))->option_text("off|on|strict");
   command.add_flag_callback("--no-throughput-limits", [&options] { options.limit_throughput = false; }, "Never throttle tables with provisioned capacity");
+  command.add_option("--cache-mb", options.cache_mb, "Memory for cached blocks of the store; new data takes up to 72 MB beside it")
+      ->check(CLI::Range(8, 1 << 20))->capture_default_str();
   command.add_option("--threads", options.threads, "I/O threads")->check(CLI::Range(1, 64))->capture_default_str();
 }
 

@@ -24,6 +24,7 @@ struct Options {
   bool limit_throughput = true;      // DynamoDB tables with provisioned capacity throttle
   std::vector<std::string> allowed_hosts;
   unsigned threads = 2;              // I/O threads
+  std::size_t cache_mb = 128;        // of the store; with it and three write buffers the process stays under 256 MB
   std::filesystem::path tools_dir;   // node, esbuild and the AWS SDK: see script/setup
 };
 

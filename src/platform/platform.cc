@@ -76,8 +76,10 @@ class IoThreads {
 };
 
 std::unique_ptr<storage::Store> open_store(const Options& options) {
+  storage::RocksDbStoreOptions store_options;
+  store_options.cache_bytes = options.cache_mb << 20;
   auto store = storage::open_rocksdb_store(options.data_dir / "store", options.sync == Sync::kAlways ? storage::SyncMode::kAlways
-                                                                                                     : storage::SyncMode::kRelaxed);
+                                                                                                     : storage::SyncMode::kRelaxed, store_options);
   if (!store) throw StartError(store.error());
   return std::move(*store);
 }
