@@ -183,7 +183,8 @@ std::expected<OpenedDatabase, std::string> open_database(DataDirectory& director
     if (!stamp) return std::unexpected(stamp.error());
     tables = *stamp;
   }
-  std::string last_log = newest_log(path);
+  const std::string newest = newest_log(path);
+  std::string last_log = newest;
   auto db = open_verified(options, path, tables, last_log);
   if (!db) return std::unexpected(db.error());
   const auto stamps = read_stamps(**db, path);
@@ -191,7 +192,7 @@ std::expected<OpenedDatabase, std::string> open_database(DataDirectory& director
   const Stamp last = *stamps ? (*stamps)->last : 0;
   if (last < directory.mark().stamp()) {
     return std::unexpected(fmt::format("{}: the data ends at stamp {}, but stamp {} was acknowledged; the file lost records",
-                                       last_log, last, directory.mark().stamp()));
+                                       std::max(newest, last_log), last, directory.mark().stamp()));
   }
   if (directory.is_new()) {
     if (last != 0) return missing_format(directory);
