@@ -1,5 +1,6 @@
 #include "aws/pipeline.h"
 
+#include <array>
 #include <atomic>
 
 #include <boost/json.hpp>
@@ -15,6 +16,7 @@
 #include "aws/service_style.h"
 #include "aws/sigv4.h"
 #include "aws/validate.h"
+#include "core/hash.h"
 
 namespace parvis::aws {
 namespace {
@@ -83,6 +85,8 @@ void refuse_signature_v2(const http::Request& request) {
   if (in_header || in_query) throw ApiError(kInvalidRequest, "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.");
 }
 
+std::string root_arn(std::string_view account) { return std::string("arn:aws:iam::").append(account).append(":root"); }
+
 void note_error(const ApiError& error, CallRecord& record) {
   record.status = error.http_status();
   record.error_code = error.code();
@@ -102,23 +106,53 @@ void check_constraints(const OperationModel& op, const void* input) {
 
 }  // namespace
 
+// Threads count in lines of their own, so that no cache line travels between them.
 struct Pipeline::Atomics {
-  std::atomic<std::uint64_t> calls{0}, client_errors{0}, server_errors{0}, bytes_in{0}, bytes_out{0}, duration_us{0};
+  struct alignas(64) Shard {
+    std::atomic<std::uint64_t> calls{0}, client_errors{0}, server_errors{0}, bytes_in{0}, bytes_out{0}, duration_us{0};
+  };
+  std::array<Shard, 4> shards;
+
+  void add(const CallRecord& record) {
+    static std::atomic<std::size_t> threads{0};
+    thread_local const std::size_t mine = threads.fetch_add(1);
+    Shard& at = shards[mine % shards.size()];
+    constexpr auto kRelaxed = std::memory_order_relaxed;
+    at.calls.fetch_add(1, kRelaxed);
+    if (record.status >= 500) at.server_errors.fetch_add(1, kRelaxed);
+    else if (record.status >= 400) at.client_errors.fetch_add(1, kRelaxed);
+    at.bytes_in.fetch_add(record.bytes_in, kRelaxed);
+    at.bytes_out.fetch_add(record.bytes_out, kRelaxed);
+    at.duration_us.fetch_add(record.duration_us, kRelaxed);
+  }
+  CallCounters sum() const {
+    CallCounters out;
+    for (const Shard& s : shards) {
+      out.calls += s.calls;
+      out.client_errors += s.client_errors;
+      out.server_errors += s.server_errors;
+      out.bytes_in += s.bytes_in;
+      out.bytes_out += s.bytes_out;
+      out.duration_us += s.duration_us;
+    }
+    return out;
+  }
 };
 
-Identity identity_of(const http::Request& request, const PipelineOptions& options) {
-  const ClaimedScope claimed = claimed_scope(request);
+Identity identity_of(ClaimedScope claimed, const PipelineOptions& options) {
   Identity identity;
   const std::string& key = claimed.access_key_id;
   const bool is_account = key.size() == 12 && key.find_first_not_of("0123456789") == key.npos;
   identity.scope.account = is_account ? key : options.default_account;
-  identity.scope.region = claimed.region.empty() ? options.default_region : claimed.region;
-  identity.principal = {fmt::format("arn:aws:iam::{}:root", identity.scope.account), key};
+  identity.scope.region = claimed.region.empty() ? options.default_region : std::move(claimed.region);
+  identity.principal = {root_arn(identity.scope.account), std::move(claimed.access_key_id)};
   return identity;
 }
 
 Pipeline::Pipeline(const Registry& registry, const Clock& clock, Entropy& entropy, PipelineOptions options)
-    : registry_(registry), clock_(clock), entropy_(entropy), options_(std::move(options)), router_(registry) {}
+    : registry_(registry), clock_(clock), entropy_(entropy), options_(std::move(options)), router_(registry) {
+  for (const auto& [key, entry] : registry) counters_.emplace(entry.model, std::make_unique<Atomics>());
+}
 
 Pipeline::~Pipeline() = default;
 
@@ -128,18 +162,39 @@ std::string Pipeline::request_id(std::string_view service) const {
   return entropy_.uuid();
 }
 
+std::string Pipeline::trace_id() const {
+  const auto seconds = static_cast<std::uint32_t>(clock_.wall().time_since_epoch().count() / 1000);
+  std::array<unsigned char, 16> bytes;
+  for (int i = 0; i < 4; ++i) bytes[static_cast<std::size_t>(i)] = static_cast<unsigned char>(seconds >> (24 - 8 * i));
+  entropy_.fill(std::span(bytes).subspan(4));
+  std::string out = "1-" + hex_encode(bytes);
+  return out.insert(10, 1, '-');
+}
+
 CallContext Pipeline::make_context(Scope scope, std::string origin) const {
   CallContext call;
-  call.principal.arn = fmt::format("arn:aws:iam::{}:root", scope.account);
+  call.principal.arn = root_arn(scope.account);
   call.scope = std::move(scope);
   call.request_id = entropy_.uuid();
-  const auto seconds = clock_.wall().time_since_epoch().count() / 1000;
-  call.trace.trace_id = fmt::format("1-{:08x}-{}", static_cast<std::uint32_t>(seconds), entropy_.token(24, "0123456789abcdef"));
+  call.trace.trace_id = trace_id();
   call.origin = std::move(origin);
   return call;
 }
 
+CallContext Pipeline::context_of(const http::Request& request, const Route& route) const {
+  Identity claimed = identity_of(route.claimed, options_);
+  CallContext call;
+  call.scope = std::move(claimed.scope);
+  call.principal = std::move(claimed.principal);
+  call.request_id = request_id(route.service_name);
+  if (auto trace = TraceContext::parse(request.headers.get("X-Amzn-Trace-Id"))) call.trace = std::move(*trace);
+  else call.trace.trace_id = trace_id();
+  call.origin = "http";
+  return call;
+}
+
 bool Pipeline::wants_stream(const http::Request& head) const {
+  if (head.headers.find("X-Amz-Target")) return false;  // the json protocol has whole bodies only
   const Route route = router_.find(head);
   if (!route.entry) return false;
   return std::ranges::any_of(route.entry->model->input->members, [](const Member& m) { return m.shape->kind == Kind::kStream; });
@@ -153,14 +208,10 @@ std::string_view Pipeline::service_of(const http::Request& head) const {
 awaitable<http::Response> Pipeline::handle(http::Request request) {
   const auto start = std::chrono::steady_clock::now();
   const Route route = router_.find(request);
-  Identity claimed = identity_of(request, options_);
   CallRecord record;
   record.service = route.service_name;
   record.operation = route.operation;
-  record.call = make_context(std::move(claimed.scope), "http");
-  record.call.principal = std::move(claimed.principal);
-  record.call.request_id = request_id(record.service);
-  if (auto trace = TraceContext::parse(request.headers.get("X-Amzn-Trace-Id"))) record.call.trace = std::move(*trace);
+  record.call = context_of(request, route);
   record.bytes_in = request.body.size();
 
   std::exception_ptr thrown;
@@ -177,7 +228,7 @@ awaitable<http::Response> Pipeline::handle(http::Request request) {
     response = encode_error(route.service, route.protocol, error, record.call.request_id);
   }
   record.bytes_out = response.body.size();
-  finish(record, start);
+  finish(record, start, route.entry ? route.entry->model : nullptr);
   co_return response;
 }
 
@@ -216,8 +267,8 @@ awaitable<std::shared_ptr<void>> Pipeline::invoke(CallContext call, const Operat
   if (record.call.request_id.empty()) record.call.request_id = request_id(op.service);
   std::exception_ptr thrown;
   std::shared_ptr<void> output;
+  const Registry::Entry* entry = registry_.find(op.service, op.name);
   try {
-    const Registry::Entry* entry = registry_.find(op.service, op.name);
     if (!entry) refuse_not_implemented(op.service, op.name);
     output = co_await run(*entry, record, std::move(input));
   } catch (...) {
@@ -226,10 +277,10 @@ awaitable<std::shared_ptr<void>> Pipeline::invoke(CallContext call, const Operat
   if (thrown) {
     ApiError error = to_api_error(std::move(thrown), record);
     note_error(error, record);
-    finish(record, start);
+    finish(record, start, entry ? entry->model : nullptr);
     throw error;
   }
-  finish(record, start);
+  finish(record, start, entry->model);
   co_return output;
 }
 
@@ -259,45 +310,34 @@ awaitable<boost::json::value> Pipeline::call_json(CallContext call, std::string_
   co_return parse_json(text);
 }
 
-void Pipeline::finish(CallRecord& record, std::chrono::steady_clock::time_point start) noexcept {
+void Pipeline::finish(CallRecord& record, std::chrono::steady_clock::time_point start, const OperationModel* op) noexcept {
   using std::chrono::duration_cast, std::chrono::microseconds;
   record.duration_us = static_cast<std::uint64_t>(duration_cast<microseconds>(std::chrono::steady_clock::now() - start).count());
   try {
-    count(record);
+    counters_of(record, op).add(record);
     if (options_.observe) options_.observe(record);
   } catch (const std::exception& error) {
     spdlog::error("the observer of API calls failed: {}", error.what());
   }
 }
 
-void Pipeline::count(const CallRecord& record) {
+Pipeline::Atomics& Pipeline::counters_of(const CallRecord& record, const OperationModel* op) {
+  if (op) return *counters_.at(op);
   std::string key = record.service + ":" + record.operation;
-  Atomics* at = nullptr;
-  {
-    std::shared_lock lock(counters_mutex_);
-    if (auto found = counters_.find(key); found != counters_.end()) at = found->second.get();
-  }
-  if (!at) {
-    std::unique_lock lock(counters_mutex_);
-    if (counters_.size() >= kCountersMax) key = "other:other";  // names of unknown operations come from the client
-    auto& slot = counters_[key];
-    if (!slot) slot = std::make_unique<Atomics>();
-    at = slot.get();
-  }
-  at->calls.fetch_add(1, std::memory_order_relaxed);
-  if (record.status >= 500) at->server_errors.fetch_add(1, std::memory_order_relaxed);
-  else if (record.status >= 400) at->client_errors.fetch_add(1, std::memory_order_relaxed);
-  at->bytes_in.fetch_add(record.bytes_in, std::memory_order_relaxed);
-  at->bytes_out.fetch_add(record.bytes_out, std::memory_order_relaxed);
-  at->duration_us.fetch_add(record.duration_us, std::memory_order_relaxed);
+  const std::lock_guard lock(other_mutex_);
+  if (other_counters_.size() >= kCountersMax && !other_counters_.contains(key)) key = "other:other";  // names come from the client
+  auto& slot = other_counters_[key];
+  if (!slot) slot = std::make_unique<Atomics>();
+  return *slot;
 }
 
 std::map<std::string, CallCounters> Pipeline::counters() const {
   std::map<std::string, CallCounters> result;
-  std::shared_lock lock(counters_mutex_);
-  for (const auto& [key, a] : counters_) {
-    result[key] = {a->calls, a->client_errors, a->server_errors, a->bytes_in, a->bytes_out, a->duration_us};
+  for (const auto& [op, counts] : counters_) {
+    if (const CallCounters sum = counts->sum(); sum.calls > 0) result[fmt::format("{}:{}", op->service, op->name)] = sum;
   }
+  const std::lock_guard lock(other_mutex_);
+  for (const auto& [key, counts] : other_counters_) result[key] = counts->sum();
   return result;
 }
 

@@ -7,7 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <shared_mutex>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -83,20 +83,25 @@ class Pipeline : public ApiClient {
   struct Atomics;
   awaitable<http::Response> answer(http::Request& request, const Route& route, CallRecord& record);
   awaitable<std::shared_ptr<void>> run(const Registry::Entry& entry, CallRecord& record, std::shared_ptr<void> input);
-  void finish(CallRecord& record, std::chrono::steady_clock::time_point start) noexcept;
-  void count(const CallRecord& record);
+  CallContext context_of(const http::Request& request, const Route& route) const;
+  // `op` is null when there is no handler.
+  void finish(CallRecord& record, std::chrono::steady_clock::time_point start, const OperationModel* op) noexcept;
+  Atomics& counters_of(const CallRecord& record, const OperationModel* op);
   std::string request_id(std::string_view service) const;
+  std::string trace_id() const;
 
   const Registry& registry_;
   const Clock& clock_;
   Entropy& entropy_;
   PipelineOptions options_;
   Router router_;
-  mutable std::shared_mutex counters_mutex_;
-  std::unordered_map<std::string, std::unique_ptr<Atomics>> counters_;
+  // Of operations with a handler: all from the start, so that counting takes no lock.
+  std::unordered_map<const OperationModel*, std::unique_ptr<Atomics>> counters_;
+  mutable std::mutex other_mutex_;
+  std::unordered_map<std::string, std::unique_ptr<Atomics>> other_counters_;  // "service:Operation" as asked for
 };
 
 // What the credential scope says, without verifying anything: a key id of 12 digits is the account.
-Identity identity_of(const http::Request& request, const PipelineOptions& options);
+Identity identity_of(ClaimedScope claimed, const PipelineOptions& options);
 
 }  // namespace parvis::aws

@@ -1,6 +1,7 @@
 #include "aws/router.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "aws/s3_host.h"
@@ -20,11 +21,18 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 // "AKID/20260101/us-east-1/dynamodb/aws4_request"; sigv4a has no Region.
 ClaimedScope parse_credential(std::string_view credential) {
-  const std::vector<std::string_view> parts = split(credential.substr(0, 512), '/');
+  credential = credential.substr(0, 512);
+  std::array<std::string_view, 5> parts;
+  std::size_t count = 0;
+  for (std::size_t at = 0; at <= credential.size(); ++count) {
+    const std::size_t end = std::min(credential.find('/', at), credential.size());
+    if (count < parts.size()) parts[count] = credential.substr(at, end - at);
+    at = end + 1;
+  }
   ClaimedScope scope;
   scope.access_key_id = parts[0];
-  if (parts.size() == 5) { scope.region = parts[2]; scope.service = parts[3]; }
-  if (parts.size() == 4) scope.service = parts[2];
+  if (count == 5) { scope.region = parts[2]; scope.service = parts[3]; }
+  if (count == 4) scope.service = parts[2];
   return scope;
 }
 
@@ -117,6 +125,11 @@ Router::Router(const Registry& registry) : registry_(registry) {
   for (const auto& [key, entry] : registry) {
     if (seen.insert(entry.model->service_model).second) services_.push_back(entry.model->service_model);
   }
+  for (const ServiceModel* service : services_) {
+    if (service->protocol != Protocol::kJson) continue;
+    for (const OperationName& op : service->operations)
+      targets_.insert_or_assign(std::string(service->target_prefix).append(1, '.').append(op.name), Target{service, registry.find(service->service, op.name)});
+  }
 }
 
 Route Router::find(const http::Request& request) const {
@@ -124,23 +137,32 @@ Route Router::find(const http::Request& request) const {
   route.claimed = claimed_scope(request);
   route.service_name = route.claimed.service;
   if (const std::string_view target = request.headers.get("X-Amz-Target"); !target.empty()) {
-    find_target(request, target, route);
-  } else if (!find_action(request, route)) {
-    find_path(request, route);
+    find_target(target, route);
+    return route;
   }
+  if (!find_action(request, route)) find_path(request, route);
   bind(route);
   return route;
 }
 
-void Router::find_target(const http::Request&, std::string_view target, Route& route) const {
+void Router::find_target(std::string_view target, Route& route) const {
   route.protocol = Protocol::kJson;
   const std::size_t dot = target.rfind('.');
+  if (const auto known = targets_.find(target); known != targets_.end()) {
+    route.service = known->second.service;
+    route.entry = known->second.entry;
+    route.known_operation = true;
+    route.service_name = route.service->service;
+    route.operation = target.substr(dot + 1);
+    return;
+  }
   const std::string_view prefix = target.substr(0, dot);
   route.operation = dot == target.npos ? std::string() : std::string(target.substr(dot + 1, 200));
   for (const ServiceModel* service : services_) {
     if (service->protocol == Protocol::kJson && service->target_prefix == prefix) route.service = service;
   }
-  if (!route.service && route.service_name.empty()) route.service_name = prefix.substr(0, 200);
+  if (route.service) route.service_name = route.service->service;
+  else if (route.service_name.empty()) route.service_name = prefix.substr(0, 200);
 }
 
 bool Router::find_action(const http::Request& request, Route& route) const {

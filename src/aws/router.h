@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "aws/api_call.h"
@@ -36,13 +37,22 @@ class Router {
   Route find(const http::Request& request) const;
 
  private:
-  void find_target(const http::Request& request, std::string_view target, Route& route) const;
+  struct Target {
+    const ServiceModel* service;
+    const Registry::Entry* entry;  // nullptr: no handler
+  };
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+  void find_target(std::string_view target, Route& route) const;
   bool find_action(const http::Request& request, Route& route) const;
   void find_path(const http::Request& request, Route& route) const;
   void bind(Route& route) const;
 
   const Registry& registry_;
   std::vector<const ServiceModel*> services_;
+  std::unordered_map<std::string, Target, TextHash, std::equal_to<>> targets_;  // by X-Amz-Target: every operation of the models
 };
 
 // Matches the path of a URI pattern ("/2015-03-31/functions/{FunctionName}/code", "/{Bucket}/{Key+}"); fills `labels`

@@ -65,7 +65,7 @@ int run(const platform::Options& options, const platform::DevOptions& dev, const
     std::fflush(stdout);
   });
   Platform platform(options);  // ends before the printer
-  platform.events().set_printer([&printer](const boost::json::object& event) { printer.event(event); });
+  platform.events().set_printer([&printer](const boost::json::object& event) { printer.event(event); }, dev.json);
   platform.start();
   if (dev.empty) {
     platform.serve_apis({});

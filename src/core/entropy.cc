@@ -1,19 +1,51 @@
 #include "core/entropy.h"
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 #include <stdexcept>
-#include <vector>
 
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 namespace parvis {
+namespace {
 
-void Entropy::fill(std::span<unsigned char> out) {
+void generate(std::span<unsigned char> out) {
   while (!out.empty()) {
     const std::size_t n = std::min<std::size_t>(out.size(), 1u << 20);
     if (RAND_bytes(out.data(), static_cast<int>(n)) != 1) throw std::runtime_error("the random generator has no entropy");
     out = out.subspan(n);
   }
+}
+
+// A call of the generator costs microseconds whatever its size, so small requests of a thread share one. Bytes are wiped as
+// they are given away. A child process must exec before it draws any.
+struct Block {
+  std::array<unsigned char, 2048> bytes;
+  std::size_t left = 0;  // at the end of `bytes`
+
+  void take(std::span<unsigned char> out) {
+    if (left < out.size()) {
+      generate(bytes);
+      left = bytes.size();
+    }
+    unsigned char* from = bytes.data() + (bytes.size() - left);
+    std::memcpy(out.data(), from, out.size());
+    std::memset(from, 0, out.size());
+    left -= out.size();
+  }
+  ~Block() { OPENSSL_cleanse(bytes.data(), bytes.size()); }
+};
+constexpr std::size_t kSharedBytesMax = 128;
+
+}  // namespace
+
+void Entropy::fill(std::span<unsigned char> out) {
+  if (out.empty()) return;
+  if (out.size() > kSharedBytesMax) return generate(out);
+  thread_local Block block;
+  block.take(out);
 }
 
 std::uint64_t Entropy::next_u64() {
@@ -43,15 +75,17 @@ std::string Entropy::uuid() {
 std::string Entropy::token(std::size_t length, std::string_view alphabet) {
   if (alphabet.size() < 2 || alphabet.size() > 256) throw std::invalid_argument("token alphabet: 2 to 256 characters");
   // Bytes at or past the largest multiple of the alphabet's size are thrown away, so that every character is equally likely.
-  const unsigned limit = 256u - 256u % static_cast<unsigned>(alphabet.size());
+  const auto letters = static_cast<unsigned>(alphabet.size());
+  const unsigned limit = 256u - 256u % letters;
   std::string out;
   out.reserve(length);
-  std::vector<unsigned char> bytes(length + 8);
+  std::array<unsigned char, kSharedBytesMax> bytes;
   while (out.size() < length) {
-    fill(bytes);
-    for (unsigned char b : bytes) {
+    const auto drawn = std::span(bytes).first(std::min(bytes.size(), length - out.size() + 8));
+    fill(drawn);
+    for (unsigned char b : drawn) {
       if (out.size() == length) break;
-      if (b < limit) out += alphabet[b % alphabet.size()];
+      if (b < limit) out += alphabet[b % letters];
     }
   }
   return out;

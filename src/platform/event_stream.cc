@@ -65,17 +65,19 @@ void EventStream::publish(std::string_view type, boost::json::object members) {
   if (const auto* took = members.if_contains("durationMs"); took && took->is_number())
     event["start"] = format_iso8601(now - std::chrono::milliseconds(std::llround(took->to_number<double>())));
   for (auto& [name, value] : members) event[name] = std::move(value);
-  const std::string line = boost::json::serialize(event);
   std::lock_guard lock(mutex_);
   if (printer_) printer_(event);
-  std::erase_if(subscriptions_, [this](auto& weak) { return weak.expired() && (--readers_, true); });
+  std::erase_if(subscriptions_, [this](auto& weak) { return weak.expired() && (--readers_, --routine_readers_, true); });
+  if (subscriptions_.empty()) return;
+  const std::string line = boost::json::serialize(event);
   for (auto& weak : subscriptions_)
     if (auto subscription = weak.lock()) subscription->push(line);
 }
 
-void EventStream::set_printer(std::function<void(const boost::json::object&)> printer) {
+void EventStream::set_printer(std::function<void(const boost::json::object&)> printer, bool routine) {
   std::lock_guard lock(mutex_);
   if (!printer_) ++readers_;
+  if (!printer_ && routine) ++routine_readers_;
   printer_ = std::move(printer);
 }
 
@@ -84,6 +86,7 @@ std::shared_ptr<EventSubscription> EventStream::subscribe(asio::any_io_executor 
   std::lock_guard lock(mutex_);
   subscriptions_.push_back(subscription);
   ++readers_;
+  ++routine_readers_;
   return subscription;
 }
 

@@ -31,9 +31,10 @@ std::string_view outcome_name(functions::Outcome outcome) {
 void Observation::call(const aws::CallRecord& call) {
   if (call.call.origin == kUsageOrigin) return;
   usage_.call(call);
-  if (!events_.active()) return;
   // A template's properties have rules of their own, which name the template's line.
   const std::vector<std::string> warnings = call.call.origin == "template" ? std::vector<std::string>() : call.warnings;
+  const bool routine = call.error_code.empty() && call.ignored.empty() && warnings.empty();
+  if (!(routine ? events_.active_for_routine() : events_.active())) return;
   // What a service says of a template's value may quote it; the stack's events tell it without those of NoEcho parameters.
   const std::string message = call.call.origin == "template" ? "see the stack's events" : call.error_message;
   events_.publish("call", {{"service", call.service}, {"operation", call.operation}, {"account", call.call.scope.account},
