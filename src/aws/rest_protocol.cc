@@ -63,7 +63,7 @@ void decode_prefixed_headers(const Member& m, const http::Headers& headers, void
     });
     if (!matches) continue;
     if (!map) map = m.emplace_in(owner);
-    scalar_from_text(*m.shape->element, value, m.shape->map->add(map, name.substr(m.wire.size())));
+    scalar_from_text(*m.shape->element, value, m.shape->map->add(map, std::string(name.substr(m.wire.size()))));
   }
 }
 

@@ -23,27 +23,69 @@ bool unreserved(char c) {
 
 }  // namespace
 
-void Headers::set(std::string_view name, std::string value) {
-  const auto first = std::find_if(fields_.begin(), fields_.end(), [&](const auto& f) { return same_name(f.first, name); });
-  if (first == fields_.end()) return add(std::string(name), std::move(value));
-  first->second = std::move(value);
-  fields_.erase(std::remove_if(first + 1, fields_.end(), [&](const auto& f) { return same_name(f.first, name); }), fields_.end());
+bool Headers::is(std::size_t at, std::string_view name) const {
+  return fields_[at].name_size == name.size() && same_name(field(at).first, name);
+}
+
+void Headers::add(std::string_view name, std::string_view value) {
+  if (fields_.empty()) {  // what most messages need
+    fields_.reserve(16);
+    bytes_.reserve(512);
+  }
+  const std::size_t at = bytes_.size();
+  const auto size = [](std::size_t n) { return static_cast<std::uint32_t>(n); };
+  // The views may be of these very headers.
+  if (bytes_.capacity() - at < name.size() + value.size()) {
+    std::vector<char> larger;
+    larger.reserve(2 * (at + name.size() + value.size()));
+    larger.assign(bytes_.begin(), bytes_.end());
+    larger.insert(larger.end(), name.begin(), name.end());
+    larger.insert(larger.end(), value.begin(), value.end());
+    bytes_ = std::move(larger);
+  } else {
+    bytes_.insert(bytes_.end(), name.begin(), name.end());
+    bytes_.insert(bytes_.end(), value.begin(), value.end());
+  }
+  fields_.push_back({size(at), size(name.size()), size(at + name.size()), size(value.size())});
+}
+
+// A value that is replaced leaves its bytes behind in the buffer, unused.
+void Headers::set(std::string_view name, std::string_view value) {
+  std::size_t first = 0;
+  while (first < fields_.size() && !is(first, name)) ++first;
+  add(name, value);
+  if (first + 1 == fields_.size()) return;
+  fields_[first] = fields_.back();
+  fields_.pop_back();
+  std::size_t kept = first + 1;
+  for (std::size_t at = kept; at < fields_.size(); ++at)
+    if (!is(at, name)) fields_[kept++] = fields_[at];
+  fields_.resize(kept);
 }
 
 void Headers::erase(std::string_view name) {
-  std::erase_if(fields_, [&](const auto& f) { return same_name(f.first, name); });
+  std::size_t kept = 0;
+  for (std::size_t at = 0; at < fields_.size(); ++at)
+    if (!is(at, name)) fields_[kept++] = fields_[at];
+  fields_.resize(kept);
 }
 
 std::optional<std::string_view> Headers::find(std::string_view name) const {
-  for (const auto& [key, value] : fields_)
-    if (same_name(key, name)) return value;
+  for (std::size_t at = 0; at < fields_.size(); ++at)
+    if (is(at, name)) return field(at).second;
   return std::nullopt;
 }
 
 std::vector<std::string_view> Headers::all(std::string_view name) const {
   std::vector<std::string_view> out;
-  for (const auto& [key, value] : fields_)
-    if (same_name(key, name)) out.push_back(value);
+  for (std::size_t at = 0; at < fields_.size(); ++at)
+    if (is(at, name)) out.push_back(field(at).second);
+  return out;
+}
+
+std::size_t Headers::count(std::string_view name) const {
+  std::size_t out = 0;
+  for (std::size_t at = 0; at < fields_.size(); ++at) out += is(at, name);
   return out;
 }
 

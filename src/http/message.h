@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -15,21 +16,50 @@
 
 namespace parvis::http {
 
-// Names compare without case; order and repeats are kept.
+// Names compare without case; order and repeats are kept. All fields share one buffer: their views hold until the next change.
 class Headers {
+  struct Field { std::uint32_t name, name_size, value, value_size; };  // where in bytes_
+
  public:
-  void add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
-  void set(std::string_view name, std::string value);
+  class Iterator {
+   public:
+    using Pair = std::pair<std::string_view, std::string_view>;
+    using iterator_category = std::input_iterator_tag;
+    using value_type = Pair;
+    using difference_type = std::ptrdiff_t;
+    using pointer = void;
+    using reference = Pair;
+    Iterator(const Headers* headers, std::size_t at) : headers_(headers), at_(at) {}
+    Pair operator*() const { return headers_->field(at_); }
+    Iterator& operator++() { ++at_; return *this; }
+    Iterator operator++(int) { Iterator was = *this; ++at_; return was; }
+    bool operator==(const Iterator&) const = default;
+
+   private:
+    const Headers* headers_;
+    std::size_t at_;
+  };
+
+  void add(std::string_view name, std::string_view value);
+  void set(std::string_view name, std::string_view value);
   void erase(std::string_view name);
   std::optional<std::string_view> find(std::string_view name) const;  // the first
   std::string_view get(std::string_view name) const { return find(name).value_or(std::string_view{}); }
   std::vector<std::string_view> all(std::string_view name) const;
-  auto begin() const { return fields_.begin(); }
-  auto end() const { return fields_.end(); }
+  std::size_t count(std::string_view name) const;
+  Iterator begin() const { return {this, 0}; }
+  Iterator end() const { return {this, fields_.size()}; }
   std::size_t size() const { return fields_.size(); }
 
  private:
-  std::vector<std::pair<std::string, std::string>> fields_;
+  Iterator::Pair field(std::size_t at) const {
+    const Field& f = fields_[at];
+    return {{bytes_.data() + f.name, f.name_size}, {bytes_.data() + f.value, f.value_size}};
+  }
+  bool is(std::size_t at, std::string_view name) const;
+
+  std::vector<char> bytes_;  // on the heap at any size, so that moved headers keep their views
+  std::vector<Field> fields_;
 };
 
 // A request body that cannot be read to its end. `status` is the answer it deserves when nothing was answered yet.

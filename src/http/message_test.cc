@@ -23,6 +23,18 @@ TEST(Headers, CompareNamesWithoutCase) {
   EXPECT_EQ(h.size(), 1u);
 }
 
+TEST(Headers, KeepOrderAndPlaceOfWhatIsReplaced) {
+  Headers h;
+  for (const char* name : {"A", "B", "C", "b"}) h.add(name, "1");
+  h.set("B", h.get("C"));  // a view of the same headers
+  h.set("D", std::string(2000, 'd'));
+  Headers moved = std::move(h);
+  std::vector<std::pair<std::string, std::string>> seen;
+  for (const auto& [name, value] : moved) seen.emplace_back(name, value.substr(0, 2));
+  EXPECT_THAT(seen, ElementsAre(Pair("A", "1"), Pair("B", "1"), Pair("C", "1"), Pair("D", "dd")));
+  EXPECT_EQ(moved.count("b"), 1u);
+}
+
 TEST(RequestTarget, SplitsAtTheFirstQuestionMark) {
   Request r;
   r.target = "/a%20b?x=1?y";

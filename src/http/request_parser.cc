@@ -1,6 +1,7 @@
 #include "http/request_parser.h"
 
 #include <algorithm>
+#include <array>
 
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/field.hpp>
@@ -28,10 +29,14 @@ bool all_digits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+constexpr auto kHostLetters = [] {
+  std::array<bool, 256> out{};
+  for (const unsigned char c : std::string_view("abcdefghijklmnopqrstuvwxyz0123456789-._:[]~!$&'()*+,;=%")) out[c] = true;
+  return out;
+}();
+
 bool host_is_clean(std::string_view host) {
-  return std::all_of(host.begin(), host.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::string_view("-._:[]~!$&'()*+,;=%").find(c) != std::string_view::npos;
-  });
+  return std::all_of(host.begin(), host.end(), [](unsigned char c) { return kHostLetters[c]; });
 }
 
 }  // namespace
@@ -71,7 +76,7 @@ void RequestParser::on_request_impl(bh::verb, view method, view target, int vers
 }
 
 void RequestParser::on_field_impl(bh::field, view name, view value, error_code&) {
-  if (!head_done_) request.headers.add(std::string(name), std::string(value));  // trailers are read and dropped
+  if (!head_done_) request.headers.add(name, value);  // trailers are read and dropped
 }
 
 std::size_t RequestParser::on_body_impl(view bytes, error_code&) {
@@ -104,15 +109,15 @@ void RequestParser::check_head() {
     return;
   }
   const Headers& headers = request.headers;
-  const auto hosts = headers.all("host"), lengths = headers.all("content-length"), codings = headers.all("transfer-encoding");
-  if (hosts.size() > 1 || (http11 && hosts.empty())) status = 400;
-  if (!hosts.empty()) request.host = lower_case(hosts.front());
+  const std::size_t hosts = headers.count("host"), lengths = headers.count("content-length"), codings = headers.count("transfer-encoding");
+  if (hosts > 1 || (http11 && hosts == 0)) status = 400;
+  request.host = lower_case(headers.get("host"));
   check_target();
   if (!host_is_clean(request.host)) status = 400;
   // One length, plain digits; or one coding, exactly "chunked", and only in HTTP/1.1. Anything else has two readings.
-  if (lengths.size() > 1 || codings.size() > 1 || (!lengths.empty() && !codings.empty())) status = 400;
-  if (!lengths.empty() && !all_digits(lengths.front())) status = 400;
-  if (!codings.empty() && (!http11 || lower_case(codings.front()) != "chunked" || !chunked())) status = 400;
+  if (lengths > 1 || codings > 1 || (lengths > 0 && codings > 0)) status = 400;
+  if (lengths > 0 && !all_digits(headers.get("content-length"))) status = 400;
+  if (codings > 0 && (!http11 || lower_case(headers.get("transfer-encoding")) != "chunked" || !chunked())) status = 400;
   if (status != 0) return;
   if (const auto expect = headers.find("expect"); expect && http11) {
     if (lower_case(*expect) == "100-continue") expect_continue = true;

@@ -1,6 +1,7 @@
 #include "http/response_head.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <ctime>
@@ -10,11 +11,14 @@
 namespace parvis::http {
 namespace {
 
+constexpr auto kNameLetters = [] {
+  std::array<bool, 256> out{};
+  for (const unsigned char c : std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~")) out[c] = true;
+  return out;
+}();
+
 bool is_name(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return kNameLetters[c]; });
 }
 
 bool is_value(std::string_view text) {

@@ -3,7 +3,8 @@
 // Each context is run by one thread; a connection, its handler and its streams stay on one context.
 // A handler that throws is answered 500 (BodyError: its status); the cause goes to the log.
 //
-// Limits: request line + headers <= header_bytes_max (431 past it), body <= body_bytes_max (413), a header section must
+// Limits: request line + headers <= header_bytes_max (431 past it), body <= body_bytes_max (413), large whole bodies of all
+// connections together <= buffered_bytes_max (503), one request of a connection at a time. A header section must
 // arrive within header_timeout, an idle connection closes after idle_timeout. Conflicting or repeated Content-Length,
 // Content-Length with Transfer-Encoding, bare LF in chunk framing, and unknown transfer codings are 400 and close.
 #pragma once
@@ -31,6 +32,7 @@ struct ServerOptions {
   std::size_t body_bytes_max = 64u << 20;
   std::uint64_t stream_bytes_max = 5ull << 30;  // of a body that is read through Request::stream
   std::size_t connections_max = 10'000;         // past it a connection is answered 503 and closed
+  std::size_t buffered_bytes_max = 512u << 20;  // whole bodies over 64 KiB, of all connections together; past it 503
   std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds idle_timeout{75'000};
   // Called with the head alone (body empty): true asks for Request::stream instead of a whole body.

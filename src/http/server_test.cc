@@ -195,6 +195,32 @@ TEST(Server, RefusesConnectionsPastTheLimit) {
   EXPECT_THAT(second.read_all(), StartsWith("HTTP/1.1 503 "));
 }
 
+TEST(Server, BoundsLargeBodiesOfAllConnectionsTogether) {
+  ServerOptions options = small_limits();
+  options.body_bytes_max = 1u << 20;
+  options.buffered_bytes_max = 150'000;
+  options.idle_timeout = std::chrono::seconds(5);
+  TestServer server(options, answer);
+  const std::string head = "POST /whole HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n";
+  RawClient first(server.server->port()), second(server.server->port()), third(server.server->port());
+  first.send("POST /whole HTTP/1.1\r\nHost: h\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n\r\n");
+  first.read_until("100 Continue\r\n\r\n");
+  first.send(std::string(99'000, 'x'));
+  std::string refused;
+  for (int i = 0; i < 50 && !refused.starts_with("HTTP/1.1 503 "); ++i) {  // until the server has read what the first one sent
+    RawClient other(server.server->port());
+    other.send(head + std::string(100'000, 'x'));
+    refused = other.read_all();
+  }
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 503 "));
+  second.send("POST /small HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
+  EXPECT_THAT(second.read_all(), HasSubstr("[hello]"));
+  first.send(std::string(1'000, 'x'));
+  EXPECT_THAT(first.read_all(), StartsWith("HTTP/1.1 200 "));
+  third.send(head + std::string(100'000, 'x'));
+  EXPECT_THAT(third.read_all(), StartsWith("HTTP/1.1 200 "));
+}
+
 awaitable<Response> slow(Request) {
   asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::milliseconds(150));
   co_await timer.async_wait(use_awaitable);

@@ -7,9 +7,9 @@ namespace parvis::http {
 namespace {
 
 constexpr auto kAwait = asio::as_tuple(use_awaitable);
-constexpr std::size_t kReadBytes = 16 << 10;
+constexpr std::size_t kReadBytes = 8 << 10;
 constexpr std::size_t kBodyReadBytes = 64 << 10;
-constexpr std::size_t kKeptBufferBytes = 128 << 10;       // a larger buffer is given back between requests
+constexpr std::size_t kKeptBufferBytes = 32 << 10;        // a larger buffer is given back between requests
 constexpr std::size_t kSmallBodyBytes = 16 << 10;         // copied behind the head: one buffer, one system call
 constexpr std::size_t kLingerBytesMax = 1 << 20;
 constexpr std::chrono::milliseconds kLingerTime{2'000};
@@ -61,10 +61,22 @@ class AnswerSink : public ByteSink {
   std::uint64_t written_ = 0;
 };
 
+bool BodyShare::hold(std::size_t bytes) {
+  if (bytes <= kSmallBytes || bytes <= held_) return true;
+  const std::size_t more = bytes - held_;
+  if (shared_.buffered_bytes.fetch_add(more) + more > shared_.options.buffered_bytes_max) {
+    shared_.buffered_bytes -= more;
+    return false;
+  }
+  held_ = bytes;
+  return true;
+}
+
 Session::Session(std::shared_ptr<ServerShared> shared, asio::ip::tcp::socket socket)
     : shared_(std::move(shared)), socket_(std::move(socket)), watchdog_(socket_.get_executor()) {
   boost::system::error_code ec;
   socket_.set_option(asio::ip::tcp::no_delay(true), ec);
+  socket_.non_blocking(true, ec);
   if (const auto remote = socket_.remote_endpoint(ec); !ec) remote_address_ = remote.address().to_string();
   if (const auto local = socket_.local_endpoint(ec); !ec) local_port_ = local.port();
 }
@@ -139,6 +151,18 @@ awaitable<bool> Session::write(std::array<asio::const_buffer, 2> buffers) {
   co_return !ec;
 }
 
+// What fits into the socket's buffer leaves at once, without a turn of the event loop: most answers, whole. `buffers` keeps the
+// rest. False: the peer is gone.
+bool Session::write_now(std::array<asio::const_buffer, 2>& buffers) {
+  boost::system::error_code ec;
+  const std::size_t sent = socket_.write_some(buffers, ec);
+  if (ec) return ec == asio::error::would_block || ec == asio::error::try_again;
+  const std::size_t first = std::min(sent, buffers[0].size());
+  buffers[0] += first;
+  buffers[1] += sent - first;
+  return true;
+}
+
 awaitable<Session::Head> Session::read_head() {
   const ServerOptions& options = shared_->options;
   parser_.emplace(options.header_bytes_max);
@@ -194,9 +218,13 @@ awaitable<bool> Session::send_continue() {
   co_return co_await write({asio::buffer(kContinue), asio::const_buffer()});
 }
 
-awaitable<bool> Session::read_whole_body() {
+awaitable<bool> Session::read_whole_body(BodyShare& share) {
   for (;;) {
     if (!feed_body()) co_return false;
+    if (!share.hold(parser_->body.size())) {
+      parser_->status = 503;
+      co_return false;
+    }
     if (parser_->is_done()) co_return true;
     if (owes_continue_ && !co_await send_continue()) co_return false;
     if (!co_await read_some()) co_return false;
@@ -221,12 +249,14 @@ awaitable<bool> Session::serve_one() {
   parser.body_limit(limit);
   parser.eager(true);
   std::shared_ptr<RequestSource> source;
+  BodyShare share(*shared_);
   if (streams) {
     source = std::make_shared<RequestSource>(this);
     request.stream = source;
   } else {
-    if (!parser.is_done() && !co_await read_whole_body()) {
+    if (!parser.is_done() && !co_await read_whole_body(share)) {
       if (parser.status == 0) co_return false;
+      share.release();
       co_return co_await refuse(parser.status);
     }
     request.body = std::move(parser.body);
@@ -238,6 +268,7 @@ awaitable<bool> Session::serve_one() {
     ~Detach() { if (source) source->session = nullptr; }
   } detach{source};
   Response response = co_await call_handler(std::move(request));
+  share.release();  // before the answer, which a client may take slowly
   // A streamed answer may still read the request; whether all of it was read shows afterwards.
   const bool may_keep = (parser.is_done() && parser.body.empty()) || (streams && response.stream);
   const bool open = co_await respond(std::move(response), may_keep && parser.keep_alive() && !shared_->stopping);
@@ -274,7 +305,9 @@ awaitable<bool> Session::respond(Response response, bool keep_alive) {
   if (bodyless || !response.stream) {
     if (!bodyless && response.body.size() <= kSmallBodyBytes) out_ += response.body;
     const bool apart = !bodyless && response.body.size() > kSmallBodyBytes;
-    const bool ok = co_await write({asio::buffer(out_), apart ? asio::buffer(response.body) : asio::const_buffer()});
+    std::array<asio::const_buffer, 2> buffers{asio::buffer(out_), apart ? asio::buffer(response.body) : asio::const_buffer()};
+    bool ok = write_now(buffers);
+    if (ok && asio::buffer_size(buffers) > 0) ok = co_await write(buffers);
     if (ok && !framing.keep_alive) co_await linger();
     co_return ok && framing.keep_alive;
   }

@@ -28,8 +28,25 @@ struct ServerShared {
   Handler handler;
   std::atomic<bool> stopping{false};
   std::atomic<std::size_t> connections{0};
+  std::atomic<std::size_t> buffered_bytes{0};  // see BodyShare
   std::mutex mutex;
   std::map<Session*, std::weak_ptr<Session>> sessions;  // under mutex
+};
+
+// What one request holds of the room for large bodies. Bodies up to kSmallBytes are bounded by the number of connections.
+class BodyShare {
+ public:
+  static constexpr std::size_t kSmallBytes = 64u << 10;
+  explicit BodyShare(ServerShared& shared) : shared_(shared) {}
+  ~BodyShare() { release(); }
+  BodyShare(const BodyShare&) = delete;
+  BodyShare& operator=(const BodyShare&) = delete;
+  bool hold(std::size_t bytes);  // false: there is no room
+  void release() { if (held_ > 0) shared_.buffered_bytes -= std::exchange(held_, 0); }
+
+ private:
+  ServerShared& shared_;
+  std::size_t held_ = 0;
 };
 
 class Session : public std::enable_shared_from_this<Session> {
@@ -52,8 +69,9 @@ class Session : public std::enable_shared_from_this<Session> {
   awaitable<Head> read_head();
   awaitable<bool> read_some();  // false: the peer is gone
   awaitable<bool> write(std::array<asio::const_buffer, 2> buffers);
+  bool write_now(std::array<asio::const_buffer, 2>& buffers);
   awaitable<bool> send_continue();
-  awaitable<bool> read_whole_body();  // false: parser_->status says why, 0 when the peer is gone
+  awaitable<bool> read_whole_body(BodyShare& share);  // false: parser_->status says why, 0 when the peer is gone
   awaitable<Response> call_handler(Request request);
   awaitable<bool> respond(Response response, bool keep_alive);
   awaitable<bool> refuse(unsigned status);

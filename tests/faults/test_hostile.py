@@ -80,6 +80,11 @@ SMUGGLING = {
     "folded_header": b"X-A: b\r\n c\r\n\r\n",
     "two_hosts": b"Host: evil.example\r\n\r\n",
     "bad_chunk": b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "chunk_size_overflow": b"Transfer-Encoding: chunked\r\n\r\n10000000000000001\r\na\r\n0\r\n\r\n",
+    "bare_line_feeds": b"Content-Length: 0\n\nGET /_parvis/health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "chunked_twice": b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+    "coding_in_two_headers": b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "null_in_header": b"X-A: a\0b\r\n\r\n",
 }
 
 
@@ -103,6 +108,44 @@ def test_slow_clients_hold_nobody_back(empty):
     finally:
         for peer in slow:
             peer.close()
+
+
+# What one connection may cost while it waits, with what has been sent so far.
+@pytest.mark.parametrize("sent, kib_max", [(b"", 24), (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 60_000, 160)], ids=["silent", "unfinished_head"])
+def test_many_connections(empty, sent, kib_max):
+    count = 800
+    before, peers = rss_bytes(empty.process.pid), []
+    try:
+        for _ in range(count):
+            peers.append(socket.create_connection(("127.0.0.1", empty.port)))
+            peers[-1].sendall(sent)
+        status, _ = request(empty, "GET", "/_parvis/health")
+        assert status == 200
+        assert (rss_bytes(empty.process.pid) - before) / count < kib_max << 10
+    finally:
+        for peer in peers:
+            peer.close()
+
+
+def test_pipelined_requests_that_nobody_reads(empty):
+    one = b"GET /_parvis/metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    before, sent = rss_bytes(empty.process.pid), 0
+    with socket.create_connection(("127.0.0.1", empty.port)) as peer:
+        peer.settimeout(1)
+        with pytest.raises(TimeoutError):  # the server stops reading when its answers are not taken
+            for _ in range(20_000):
+                sent += peer.send(one * 100)
+        status, _ = request(empty, "GET", "/_parvis/health")
+        assert status == 200
+        assert rss_bytes(empty.process.pid) - before < 16 << 20
+
+
+def test_bodies_over_the_limit_are_not_read(empty):
+    answer = raw(empty, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 68719476736\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 413")
+    chunk = b"10000\r\n" + b"a" * 65536 + b"\r\n"
+    answer = raw(empty, b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 1100)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 413")  # a reset may overtake the answer
 
 
 @pytest.mark.parametrize("headers, host", [

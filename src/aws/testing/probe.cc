@@ -44,7 +44,7 @@ awaitable<> serve(aws::Pipeline& pipeline, http::Request request, json::object& 
   http::Response response = co_await pipeline.handle(std::move(request));
   reply["status"] = response.status;
   json::object headers;
-  for (const auto& [name, value] : response.headers) headers[name] = value;
+  for (const auto& [name, value] : response.headers) headers[std::string(name)] = std::string(value);
   reply["headers"] = headers;
   reply["body"] = base64_encode(response.body);
 }

@@ -40,7 +40,7 @@ bool add_headers(const json::value* headers, const json::value* multi, http::Hea
       for (const json::value& value : values.as_array()) {
         const auto text = scalar(value);
         if (!text || !valid_header(name, *text)) return false;
-        out.add(std::string(std::string_view(name)), *text);
+        out.add(name, *text);
       }
     }
   }
@@ -52,7 +52,7 @@ bool add_headers(const json::value* headers, const json::value* multi, http::Hea
       if (!text || !valid_header(name, *text)) return false;
       // A name in both maps counts with the values of multiValueHeaders.
       if (multi && multi->is_object() && out.find(std::string_view(name))) continue;
-      out.add(std::string(std::string_view(name)), *text);
+      out.add(name, *text);
     }
   }
   return true;
@@ -81,9 +81,9 @@ std::expected<Answer, MapErrc> read_answer(const json::object& object, bool mult
     return std::unexpected(MapErrc::kMalformed);
   }
   if (const auto* body = object.if_contains("body"); body && !body->is_null()) {
-    const auto text = scalar(*body);
+    auto text = scalar(*body);
     if (!text) return std::unexpected(MapErrc::kMalformed);
-    out.response.body = *text;
+    out.response.body = std::move(*text);
   }
   if (const auto* base64 = object.if_contains("isBase64Encoded"); base64 && !base64->is_null()) {
     if (base64->is_bool()) out.base64 = base64->as_bool();
@@ -119,9 +119,9 @@ void remap_rest_headers(http::Response& response) {
   drop_per_hop(response);
 }
 
-std::optional<json::value> parse(std::string_view payload) {
+std::optional<json::value> parse(std::string_view payload, json::storage_ptr memory) {
   boost::system::error_code error;
-  json::value value = json::parse(payload, error);
+  json::value value = json::parse(payload, error, std::move(memory));
   if (error) return std::nullopt;
   return value;
 }
@@ -129,7 +129,9 @@ std::optional<json::value> parse(std::string_view payload) {
 }  // namespace
 
 std::expected<http::Response, MapErrc> map_rest(std::string_view payload, const Definition& definition, std::string_view accept) {
-  const auto value = parse(payload);
+  unsigned char first[4096];
+  json::monotonic_resource memory(first);
+  const auto value = parse(payload, &memory);
   if (!value || !value->is_object() || !only_known_members(value->as_object())) return std::unexpected(MapErrc::kMalformed);
   auto answer = read_answer(value->as_object(), true);
   if (!answer) return std::unexpected(answer.error());
@@ -143,7 +145,9 @@ std::expected<http::Response, MapErrc> map_rest(std::string_view payload, const 
 }
 
 std::expected<http::Response, MapErrc> map_http_v1(std::string_view payload) {
-  const auto value = parse(payload);
+  unsigned char first[4096];
+  json::monotonic_resource memory(first);
+  const auto value = parse(payload, &memory);
   if (!value || !value->is_object() || !value->as_object().contains("statusCode")) return std::unexpected(MapErrc::kMalformed);
   auto answer = read_answer(value->as_object(), true);
   if (!answer) return std::unexpected(answer.error());
@@ -154,7 +158,9 @@ std::expected<http::Response, MapErrc> map_http_v1(std::string_view payload) {
 }
 
 std::expected<http::Response, MapErrc> map_http_v2(std::string_view payload) {
-  const auto value = parse(payload);
+  unsigned char first[4096];
+  json::monotonic_resource memory(first);
+  const auto value = parse(payload, &memory);
   if (!value) return std::unexpected(MapErrc::kMalformed);
   if (!value->is_object() || !value->as_object().contains("statusCode")) {
     http::Response response;
