@@ -5,10 +5,12 @@
 #include <limits>
 
 #include <boost/json.hpp>
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include "aws/member_text.h"
 #include "core/hash.h"
+#include "core/json_text.h"
 
 namespace parvis::aws {
 namespace {
@@ -129,7 +131,7 @@ class Decoder {
     const std::size_t mark = path_.size();
     for (std::size_t i = 0; i < array->size(); ++i) {
       if ((*array)[i].is_null()) continue;  // AWS's lists hold no nulls
-      path_ += fmt::format("[{}]", i);
+      fmt::format_to(std::back_inserter(path_), FMT_COMPILE("[{}]"), i);
       value(*shape.element, (*array)[i], shape.list->add(out));
       path_.resize(mark);
     }
@@ -198,8 +200,8 @@ void encode_value(const Shape& shape, const void* value, std::string& out, JsonN
     case Kind::kString: write_json_string(*static_cast<const std::string*>(value), out); return;
     case Kind::kBlob: write_json_string(base64_encode(*static_cast<const std::string*>(value)), out); return;
     case Kind::kStream: write_json_string(base64_encode(static_cast<const Body*>(value)->bytes), out); return;
-    case Kind::kInteger: fmt::format_to(std::back_inserter(out), "{}", *static_cast<const int*>(value)); return;
-    case Kind::kLong: fmt::format_to(std::back_inserter(out), "{}", *static_cast<const std::int64_t*>(value)); return;
+    case Kind::kInteger: fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}"), *static_cast<const int*>(value)); return;
+    case Kind::kLong: fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}"), *static_cast<const std::int64_t*>(value)); return;
     case Kind::kDouble: {
       const double number = *static_cast<const double*>(value);
       if (std::isfinite(number)) out += number_to_text(number);
@@ -278,6 +280,10 @@ void encode_json(const Shape& shape, const void* value, std::string& out, JsonNa
 
 void write_json_string(std::string_view text, std::string& out) {
   out += '"';
+  if (is_plain_json(text)) {
+    out.append(text) += '"';
+    return;
+  }
   std::size_t plain = 0;  // start of the run that needs no escape
   for (std::size_t i = 0; i < text.size(); ++i) {
     const unsigned char c = static_cast<unsigned char>(text[i]);

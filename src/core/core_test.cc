@@ -3,6 +3,7 @@
 
 #include "core/entropy.h"
 #include "core/hash.h"
+#include "core/json_text.h"
 #include "core/seal.h"
 #include "core/time_format.h"
 #include "core/utf8.h"
@@ -139,6 +140,19 @@ TEST(Seal, OpensWithItsKeyAndContextAlone) {
     EXPECT_FALSE(key.open(sealed, "a"));
   }
   EXPECT_FALSE(SealKey::from_text("too short"));
+}
+
+TEST(JsonText, PlainMeansNothingToEscape) {
+  for (std::size_t size : {1u, 7u, 8u, 9u, 40u}) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string text(size, 'x');
+        text[at] = static_cast<char>(byte);
+        EXPECT_EQ(is_plain_json(text), byte >= 0x20 && byte != '"' && byte != '\\') << size << " " << at << " " << byte;
+      }
+    }
+  }
+  EXPECT_TRUE(is_plain_json(""));
 }
 
 }  // namespace

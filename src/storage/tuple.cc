@@ -30,7 +30,9 @@ void append_escaped(std::string& out, unsigned char tag, std::string_view value)
 }  // namespace
 
 void append_u64(std::string& out, std::uint64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
+  char bytes[8];
+  for (int i = 0; i < 8; ++i) bytes[i] = static_cast<char>(value >> (56 - 8 * i));
+  out.append(bytes, sizeof bytes);
 }
 
 std::uint64_t load_u64(std::string_view bytes) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/hash.h"
+#include "core/json_text.h"
 #include "services/dynamodb/errors.h"
 
 namespace parvis::dynamodb {
@@ -158,7 +159,17 @@ Parsed parse_value(const json::value& value, int depth) {
   return parse_typed(typed->key(), typed->value(), depth);
 }
 
-void quote(std::string_view text, std::string& out) { out += json::serialize(json::string_view(text.data(), text.size())); }
+// Most text has nothing to escape, and is copied as it is.
+void quote(std::string_view text, std::string& out) {
+  if (is_plain_json(text)) {
+    out.reserve(out.size() + text.size() + 2);
+    out += '"';
+    out += text;
+    out += '"';
+  } else {
+    out += json::serialize(json::string_view(text.data(), text.size()));
+  }
+}
 
 template <class Values, class Each>
 void write_array(const Values& values, std::string& out, Each each) {
@@ -175,8 +186,8 @@ void write_array(const Values& values, std::string& out, Each each) {
 struct JsonWriter {
   std::string& out;
   void operator()(const std::string& text) { quote(text, out); }
-  void operator()(const Number& number) { out += '"' + number.text() + '"'; }
-  void operator()(const Binary& binary) { out += '"' + base64_encode(binary.bytes) + '"'; }
+  void operator()(const Number& number) { ((out += '"') += number.text()) += '"'; }
+  void operator()(const Binary& binary) { ((out += '"') += base64_encode(binary.bytes)) += '"'; }
   void operator()(bool flag) { out += flag ? "true" : "false"; }
   void operator()(Null) { out += "true"; }
   void operator()(const AttributeValue::List& list) {

@@ -15,11 +15,11 @@ constexpr std::size_t kBatchGetBytesMax = 16u << 20;
 constexpr std::size_t kBatchWriteItemsMax = 25;
 
 void check_batch_keys(const std::vector<Item>& keys) {
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    for (std::size_t j = i + 1; j < keys.size(); ++j) {
-      if (keys[i] == keys[j]) throw_validation("Provided list of item keys contains duplicates");
-    }
-  }
+  std::vector<std::string> encoded;  // equal exactly when the keys are
+  encoded.reserve(keys.size());
+  for (const Item& key : keys) encoded.push_back(encode_item(key));
+  std::ranges::sort(encoded);
+  if (std::ranges::adjacent_find(encoded) != encoded.end()) throw_validation("Provided list of item keys contains duplicates");
 }
 
 template <class Part>
@@ -136,6 +136,7 @@ awaitable<model::BatchGetItemOutput> Service::batch_get_item(aws::CallContext ca
       continue;
     }
     const double price = request.consistent_read.value_or(false) ? 1 : 0.5;
+    reads.reserve(request.keys->size());
     for (const Item& key : *request.keys) reads.push_back({name, key, price});
     std::vector<ItemReadResult> results = co_await items_.read(call.scope, std::move(reads));
     auto& items = (*out.responses)[wire_name];

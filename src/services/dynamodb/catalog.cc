@@ -37,11 +37,23 @@ awaitable<> back_off(int attempt, Entropy& entropy) {
 Catalog::Catalog(storage::Store& store, const Clock& clock, Entropy& entropy)
     : store_(store), clock_(clock), entropy_(entropy) {}
 
-Table Catalog::remember(const std::string& key, const storage::Value& value) {
+std::optional<Table> Catalog::shown_by(const std::shared_ptr<storage::Snapshot>& snapshot, const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  const auto found = cache_.find(key);
+  if (found == cache_.end()) return std::nullopt;
+  const std::weak_ptr<storage::Snapshot>& seen = found->second.shown_by;
+  if (seen.owner_before(snapshot) || snapshot.owner_before(seen)) return std::nullopt;
+  return found->second.table;
+}
+
+Table Catalog::remember(const std::shared_ptr<storage::Snapshot>& snapshot, const std::string& key, const storage::Value& value) {
   {
     const std::lock_guard lock(mutex_);
     const auto found = cache_.find(key);
-    if (found != cache_.end() && found->second.version == value.version) return found->second;
+    if (found != cache_.end() && found->second.table.version == value.version) {
+      found->second.shown_by = snapshot;
+      return found->second.table;
+    }
   }
   auto record = TableRecord::from_json(value.bytes);
   if (!record) {
@@ -51,16 +63,17 @@ Table Catalog::remember(const std::string& key, const storage::Value& value) {
   Table table{std::make_shared<const TableRecord>(std::move(*record)), value.version};
   const std::lock_guard lock(mutex_);
   if (cache_.size() >= kCacheEntriesMax) cache_.clear();
-  cache_[key] = table;
+  cache_[key] = {table, snapshot};
   return table;
 }
 
 awaitable<std::optional<Table>> Catalog::find_if(std::shared_ptr<storage::Snapshot> snapshot, aws::Scope scope,
                                                  std::string name) {
   const std::string key = table_key(scope, name);
+  if (std::optional<Table> known = shown_by(snapshot, key)) co_return known;
   const std::optional<storage::Value> value = co_await snapshot->get(key);
   if (!value) co_return std::nullopt;
-  co_return remember(key, *value);
+  co_return remember(snapshot, key, *value);
 }
 
 awaitable<Table> Catalog::find(std::shared_ptr<storage::Snapshot> snapshot, aws::Scope scope, std::string name) {
@@ -168,7 +181,7 @@ awaitable<std::vector<std::string>> Catalog::list(aws::Scope scope, std::string 
   const storage::ScanPage page = co_await snapshot->scan(std::move(options));
   std::vector<std::string> names;
   for (const storage::Entry& entry : page.entries) {
-    names.push_back(remember(entry.key, {entry.value, entry.version})->name);
+    names.push_back(remember(snapshot, entry.key, {entry.value, entry.version})->name);
   }
   more = page.more;
   co_return names;

@@ -53,7 +53,8 @@ class Catalog {  // thread-safe; store, clock and entropy outlive it
   awaitable<Table> commit_change(aws::Scope scope, std::string name,
                                  std::function<bool(TableRecord&, storage::Commit&)> change);
   awaitable<bool> purge_some(const std::string& prefix);
-  Table remember(const std::string& key, const storage::Value& value);
+  std::optional<Table> shown_by(const std::shared_ptr<storage::Snapshot>& snapshot, const std::string& key);
+  Table remember(const std::shared_ptr<storage::Snapshot>& snapshot, const std::string& key, const storage::Value& value);
 
   storage::Store& store_;
   const Clock& clock_;
@@ -61,7 +62,13 @@ class Catalog {  // thread-safe; store, clock and entropy outlive it
   Statistics statistics_{store_};
   Admission admission_{clock_};
   std::mutex mutex_;
-  std::unordered_map<std::string, Table> cache_;  // used only at the version that was read
+  // A record is used at the version that was read, and without reading it again in the very snapshot that showed it: the
+  // store gives out one snapshot until the next commit.
+  struct Known {
+    Table table;
+    std::weak_ptr<storage::Snapshot> shown_by;
+  };
+  std::unordered_map<std::string, Known> cache_;
 };
 
 // Throws ResourceInUseException while the table is being restored.

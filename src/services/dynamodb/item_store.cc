@@ -16,6 +16,7 @@ constexpr int kAttemptsMax = 20;
 
 void charge_reads(Admission& admission, const std::vector<ItemRead>& reads, const std::vector<ItemReadResult>& results) {
   for (std::size_t i = 0; i < reads.size(); ++i) {
+    if (results[i].table->on_demand) continue;  // not limited: its size need not be counted
     const std::size_t size = results[i].item ? item_size_bytes(*results[i].item) : 0;
     admission.charge(*results[i].table, nullptr, Access::kRead, reads[i].price * read_units(size, true));
   }
@@ -39,6 +40,8 @@ awaitable<std::vector<ItemReadResult>> ItemStore::read(aws::Scope scope, std::ve
   const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
   std::vector<ItemReadResult> results;
   std::vector<std::string> keys;
+  results.reserve(reads.size());
+  keys.reserve(reads.size());
   for (ItemRead& read : reads) {
     // Reads of one table mostly stand together.
     Table table = !results.empty() && results.back().table->name == read.table_name

@@ -9,7 +9,9 @@ namespace parvis::dynamodb {
 namespace {
 
 storage::TupleWriter begin(const aws::Scope& scope, std::string_view kind) {
-  storage::TupleWriter key;
+  std::string room;
+  room.reserve(160);  // most keys fit, with their items' key values
+  storage::TupleWriter key(std::move(room));
   key.string(scope.account).string(scope.region).string("dynamodb").string(kind);
   return key;
 }
@@ -121,10 +123,10 @@ std::uint64_t partition_hash(std::string_view bytes) {
 void append_partition(const AttributeValue& value, std::string& out) {
   std::string encoded;
   append_key_value(value, encoded);
-  out = at_hash(out, partition_hash(encoded)) + encoded;
+  out = at_hash(std::move(out), partition_hash(encoded)) += encoded;
 }
 
-std::string at_hash(const std::string& prefix, std::uint64_t hash) { return storage::TupleWriter(prefix).u64(hash).take(); }
+std::string at_hash(std::string prefix, std::uint64_t hash) { return storage::TupleWriter(std::move(prefix)).u64(hash).take(); }
 
 std::string encode_stored(std::uint64_t write_id, const Item& item) {
   std::string out(1, '\x01');

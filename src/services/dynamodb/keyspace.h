@@ -85,7 +85,7 @@ void append_key_value_prefix(const AttributeValue& value, std::string& out);
 void append_partition(const AttributeValue& partition_value, std::string& out);
 std::uint64_t partition_hash(std::string_view encoded_value);
 // The first key of hash value `hash` in the space that begins with `prefix`.
-std::string at_hash(const std::string& prefix, std::uint64_t hash);
+std::string at_hash(std::string prefix, std::uint64_t hash);
 
 struct StoredItem {
   std::uint64_t write_id = 0;

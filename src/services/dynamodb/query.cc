@@ -171,7 +171,8 @@ class PageReader {
         ++page_.scanned_count;
         const bool full = static_cast<std::size_t>(page_.scanned_count) >= limit || page_.bytes_read >= kPageBytesMax;
         if (full) page_.last_key = target_.key_attributes(item);
-        co_await take(std::move(item));
+        if (fetches_) co_await fetch(item);
+        take(std::move(item));
         if (full) co_return;
       }
       if (!entries.more || entries.entries.empty()) co_return;
@@ -181,17 +182,19 @@ class PageReader {
   }
 
  private:
-  awaitable<> take(Item item) {
-    if (fetches_) {
-      const std::string key = item_key(target_.table, item);
-      if (const std::optional<storage::Value> value = co_await snapshot_->get(key)) {
-        item = decode_stored(value->bytes).item;
-        page_.bytes_fetched += item_size_bytes(item);
-      }
+  // Puts the table's whole item in place of what the index has of it.
+  awaitable<> fetch(Item& item) {
+    const std::string key = item_key(target_.table, item);
+    if (const std::optional<storage::Value> value = co_await snapshot_->get(key)) {
+      item = decode_stored(value->bytes).item;
+      page_.bytes_fetched += item_size_bytes(item);
     }
-    if (request_.filter && !evaluate(*request_.filter, item)) co_return;
+  }
+
+  void take(Item item) {
+    if (request_.filter && !evaluate(*request_.filter, item)) return;
     ++page_.count;
-    if (request_.select == Select::kCount) co_return;
+    if (request_.select == Select::kCount) return;
     const bool projects = request_.projection && !request_.is_statement;
     page_.items.push_back(projects ? project(item, *request_.projection) : std::move(item));
   }

@@ -10,6 +10,7 @@ namespace parvis::dynamodb {
 namespace {
 
 namespace json = boost::json;
+constexpr std::string_view kKeyMismatch = "The provided key element does not match the schema";
 constexpr std::string_view kInvalid = "One or more parameter values were invalid: ";
 
 json::object to_json(const KeyAttribute& key) { return {{"name", key.name}, {"type", to_string(key.type)}}; }
@@ -212,16 +213,16 @@ std::expected<TableRecord, std::string> TableRecord::from_json(std::string_view 
 }
 
 void check_key(const KeySchema& schema, const Item& key) {
-  const std::vector<KeyAttribute> attributes = schema.attributes();
-  bool matches = key.size() == attributes.size();
-  for (const KeyAttribute& attribute : attributes) {
+  const auto value_of = [&](const KeyAttribute& attribute) -> const AttributeValue& {
     const auto found = key.find(attribute.name);
-    matches = matches && found != key.end() && found->second.type() == attribute.type;
-  }
-  if (!matches) throw_validation("The provided key element does not match the schema");
-  for (const KeyAttribute& attribute : attributes) {
-    check_key_value(attribute, key.at(attribute.name), schema.sort && attribute == *schema.sort);
-  }
+    if (found == key.end() || found->second.type() != attribute.type) throw_validation(std::string(kKeyMismatch));
+    return found->second;
+  };
+  if (key.size() != (schema.sort ? 2u : 1u)) throw_validation(std::string(kKeyMismatch));
+  const AttributeValue& partition = value_of(schema.partition);
+  const AttributeValue* sort = schema.sort ? &value_of(*schema.sort) : nullptr;
+  check_key_value(schema.partition, partition, false);
+  if (sort) check_key_value(*schema.sort, *sort, true);
 }
 
 void check_item(const TableRecord& table, const Item& item, bool is_update) {
