@@ -111,10 +111,10 @@ http::Response xml_error(const ServiceModel* service, Protocol protocol, const A
 
 void add_request_id(const ServiceModel* service, Protocol protocol, std::string_view request_id, http::Response& response) {
   if (protocol == Protocol::kRestXml) {
-    response.headers.set("x-amz-request-id", std::string(request_id));
+    response.headers.set("x-amz-request-id", request_id);
     response.headers.set("x-amz-id-2", base64_encode(request_id));
   } else {
-    response.headers.set("x-amzn-RequestId", std::string(request_id));
+    response.headers.set("x-amzn-RequestId", request_id);
   }
   if (service && style_of(service->service, protocol).crc32) {
     response.headers.set("X-Amz-Crc32", std::to_string(crc32(response.body)));
@@ -157,7 +157,8 @@ http::Response encode_response(const OperationModel& op, std::shared_ptr<void> o
   const Protocol protocol = op.service_model->protocol;
   switch (protocol) {
     case Protocol::kJson:
-      response.headers.add("Content-Type", fmt::format("application/x-amz-json-{}", op.service_model->json_version));
+      response.headers.add("Content-Type", std::string("application/x-amz-json-").append(op.service_model->json_version));
+      response.body.reserve(1000);
       if (op.has_output) encode_json(*op.output, output.get(), response.body);
       else if (op.service_model->service == "dynamodb") response.body = "{}";
       break;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <map>
 #include <memory>
 #include <vector>
 
@@ -19,6 +18,7 @@ constexpr std::string_view kUnsigned = "UNSIGNED-PAYLOAD";
 constexpr std::chrono::minutes kSkew{15};
 constexpr std::int64_t kPresignedSecondsMax = 7 * 24 * 3600;
 constexpr std::size_t kSignedHeadersMax = 200;
+constexpr std::size_t kAuthorizationFieldsMax = 20;
 
 enum class Problem { kMissing, kIncomplete, kUnknownKey, kBadToken, kMismatch, kSkewed, kExpired, kPayload, kChecksum, kBodyLength, kMalformedBody, kTooLarge };
 
@@ -58,7 +58,7 @@ struct Claim {
   std::vector<std::string> signed_headers;
   std::string signature, date_time, token;
   std::int64_t expires_s = 0;
-  std::string credential_scope() const { return fmt::format("{}/{}/{}/aws4_request", scope.date, scope.region, scope.service); }
+  std::string credential_scope() const { return scope.date + '/' + scope.region + '/' + scope.service + "/aws4_request"; }
 };
 
 std::string lower_case(std::string_view text) {
@@ -118,20 +118,22 @@ std::expected<Claim, Failure> claim_of_header(const http::Request& request, std:
   const auto incomplete = [](std::string text) { return std::unexpected(Failure{Problem::kIncomplete, std::move(text)}); };
   if (!header.starts_with(kAlgorithm) || header.size() == kAlgorithm.size() || header[kAlgorithm.size()] != ' ')
     return incomplete(fmt::format("Unsupported AWS 'algorithm': '{}'.", header.substr(0, std::min<std::size_t>(header.find(' '), 64))));
-  std::map<std::string, std::string_view, std::less<>> fields;
+  std::vector<std::pair<std::string_view, std::string_view>> fields;
+  const auto find = [&](std::string_view name) { return std::ranges::find(fields, name, [](const auto& field) { return field.first; }); };
   for (std::string_view part : split(header.substr(kAlgorithm.size()), ',')) {
     part = strip(part);
     const std::size_t eq = part.find('=');
-    if (eq == std::string_view::npos || !fields.emplace(part.substr(0, eq), part.substr(eq + 1)).second)
+    if (eq == std::string_view::npos || fields.size() >= kAuthorizationFieldsMax || find(part.substr(0, eq)) != fields.end())
       return incomplete("Authorization header has a part that is not 'name=value', or has one twice.");
+    fields.emplace_back(part.substr(0, eq), part.substr(eq + 1));
   }
   for (const char* name : {"Credential", "Signature", "SignedHeaders"})
-    if (!fields.contains(name)) return incomplete(fmt::format("Authorization header requires '{}' parameter.", name));
-  auto scope = parse_credential(fields.find("Credential")->second, false);
+    if (find(name) == fields.end()) return incomplete(fmt::format("Authorization header requires '{}' parameter.", name));
+  auto scope = parse_credential(find("Credential")->second, false);
   if (!scope) return incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term.");
-  Claim claim{.scope = std::move(*scope), .signed_headers = {}, .signature = std::string(fields.find("Signature")->second),
+  Claim claim{.scope = std::move(*scope), .signed_headers = {}, .signature = std::string(find("Signature")->second),
               .date_time = std::string(request.headers.get("x-amz-date")), .token = std::string(request.headers.get("x-amz-security-token"))};
-  for (std::string_view name : split(fields.find("SignedHeaders")->second, ';')) claim.signed_headers.emplace_back(name);
+  for (std::string_view name : split(find("SignedHeaders")->second, ';')) claim.signed_headers.emplace_back(name);
   if (claim.date_time.empty()) {
     const auto date = parse_rfc1123(request.headers.get("date"));
     if (!date) return incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.");
@@ -204,9 +206,8 @@ std::string canonical_query(const Query& query) {
   return out;
 }
 
-std::string canonical_header(const http::Request& request, std::string_view name) {
-  std::string out(name);
-  out += ':';
+void append_canonical_header(const http::Request& request, std::string_view name, std::string& out) {
+  out.append(name) += ':';
   bool first = true;
   for (std::string_view value : request.headers.all(name)) {
     if (!std::exchange(first, false)) out += ',';
@@ -218,7 +219,7 @@ std::string canonical_header(const http::Request& request, std::string_view name
       space = blank;
     }
   }
-  return out += '\n';
+  out += '\n';
 }
 
 std::optional<Failure> check_signed_headers(const http::Request& request, const Claim& claim) {
@@ -228,6 +229,7 @@ std::optional<Failure> check_signed_headers(const http::Request& request, const 
     return Failure{Problem::kMismatch, "SignedHeaders must be sorted, without repeats, and include 'host'."};
   // What steers the service must be under the signature.
   for (const auto& [name, value] : request.headers) {
+    if (name.size() < 6 || (name[0] != 'x' && name[0] != 'X')) continue;
     const std::string lower = lower_case(name);
     if (lower.starts_with("x-amz-") && lower != "x-amz-cf-id" && !std::binary_search(names.begin(), names.end(), lower))
       return Failure{Problem::kMismatch, fmt::format("There were headers present in the request which were not signed: {}", lower)};
@@ -375,11 +377,27 @@ std::optional<Failure> open_payload(http::Request& request, Payload payload, Err
   return std::nullopt;
 }
 
-std::string signing_key(std::string_view secret, const SignatureScope& scope) {
+std::string derive_signing_key(std::string_view secret, const SignatureScope& scope) {
   auto key = hmac_sha256("AWS4" + std::string(secret), scope.date);
   for (std::string_view step : {std::string_view(scope.region), std::string_view(scope.service), std::string_view("aws4_request")})
     key = hmac_sha256(as_bytes(key), step);
   return std::string(as_bytes(key));
+}
+
+// A key serves for a day: the last ones of each thread are kept, found by all that they are derived from.
+std::string signing_key(std::string_view secret, const SignatureScope& scope) {
+  struct Known { std::string secret, date, region, service, key; };
+  constexpr std::size_t kKnownMax = 16;
+  thread_local std::vector<Known> known;
+  thread_local std::size_t next = 0;
+  for (const Known& k : known) {
+    if (k.date == scope.date && k.region == scope.region && k.service == scope.service && equal_constant_time(k.secret, secret)) return k.key;
+  }
+  Known fresh{std::string(secret), scope.date, scope.region, scope.service, derive_signing_key(secret, scope)};
+  std::string key = fresh.key;
+  if (known.size() < kKnownMax) known.push_back(std::move(fresh));
+  else known[next++ % kKnownMax] = std::move(fresh);
+  return key;
 }
 
 std::expected<SignatureScope, Failure> verify(http::Request& request, const VerifyOptions& options) {
@@ -400,14 +418,15 @@ std::expected<SignatureScope, Failure> verify(http::Request& request, const Veri
     return fail({Problem::kBadToken, "The security token included in the request is invalid."});
   auto payload = payload_of(request, *claim, options.family);
   if (!payload) return fail(std::move(payload.error()));
-  std::string names, headers;
-  for (const std::string& name : claim->signed_headers) {
-    headers += canonical_header(request, name);
-    names += (names.empty() ? "" : ";") + name;
-  }
-  const std::string canonical = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, canonical_path(request.path(), options.family),
-                                            canonical_query(query), headers, names, payload->text);
-  const std::string to_sign = fmt::format("{}\n{}\n{}\n{}", kAlgorithm, claim->date_time, claim->credential_scope(), hex_encode(sha256(canonical)));
+  std::string canonical;
+  canonical.reserve(1000);
+  canonical.append(request.method).append(1, '\n').append(canonical_path(request.path(), options.family)).append(1, '\n');
+  canonical.append(canonical_query(query)).append(1, '\n');
+  for (const std::string& name : claim->signed_headers) append_canonical_header(request, name, canonical);
+  for (const std::string& name : claim->signed_headers) canonical.append(&name == &claim->signed_headers.front() ? "\n" : ";").append(name);
+  canonical.append(1, '\n').append(payload->text);
+  std::string to_sign(kAlgorithm);
+  to_sign.append(1, '\n').append(claim->date_time).append(1, '\n').append(claim->credential_scope()).append(1, '\n').append(hex_encode(sha256(canonical)));
   std::string key = signing_key(credential->secret, scope);
   if (!equal_constant_time(hex_encode(hmac_sha256(key, to_sign)), claim->signature))
     return fail({Problem::kMismatch, "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."});

@@ -1,5 +1,6 @@
 #include "aws/validate.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -11,10 +12,10 @@ namespace {
 constexpr std::size_t kErrorsMax = 10;       // named in one answer
 constexpr std::size_t kValueBytesMax = 2048; // of an offending value in the text
 
-std::string lower_first(std::string_view name) {
-  std::string text(name);
-  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] | 0x20);
-  return text;
+void append_lower_first(std::string_view name, std::string& out) {
+  const std::size_t at = out.size();
+  out += name;
+  if (!name.empty() && out[at] >= 'A' && out[at] <= 'Z') out[at] = static_cast<char>(out[at] | 0x20);
 }
 
 // As Java prints it, cut at kValueBytesMax.
@@ -50,7 +51,8 @@ void print(const Shape& shape, const void* value, std::string& out) {
         const void* field = m.value_in(value);
         if (!field) continue;
         if (!std::exchange(first, false)) out += ", ";
-        out += lower_first(m.name) + "=";
+        append_lower_first(m.name, out);
+        out += '=';
         print(*m.shape, field, out);
       }
       out += ')';
@@ -131,7 +133,7 @@ class Validator {
     if (!constrained(*shape.element)) return;
     const std::size_t mark = path_.size();
     for (std::size_t i = 0; i < size && count_ <= kErrorsMax; ++i) {
-      path_ += fmt::format(".{}.member", i + 1);
+      fmt::format_to(std::back_inserter(path_), FMT_COMPILE(".{}.member"), i + 1);
       value(*shape.element, shape.list->at(v, i));
       path_.resize(mark);
     }
@@ -159,7 +161,7 @@ class Validator {
       set += field != nullptr;
       if (!field && !m.required) continue;
       if (mark) path_ += '.';
-      path_ += lower_first(m.name);
+      append_lower_first(m.name, path_);
       if (field) value(*m.shape, field);
       else fail(nullptr, nullptr, "Member must not be null");
       path_.resize(mark);

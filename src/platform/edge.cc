@@ -18,6 +18,8 @@ std::string_view api_of_host(std::string_view host) {
   return host.substr(0, dot);
 }
 
+awaitable<http::Response> ready(http::Response response) { co_return response; }
+
 // Writes what `subscription` yields until the reader or the platform goes away.
 awaitable<> write_events(std::shared_ptr<EventSubscription> subscription, http::ByteSink& sink) {
   std::uint64_t told = 0;
@@ -52,13 +54,14 @@ http::Response json_response(unsigned status, const boost::json::value& body) {
   return response;
 }
 
+// Hands on without a coroutine of its own: every request of the port passes here.
 awaitable<http::Response> Edge::handle(http::Request request) {
-  const std::string path(request.path());
-  if (path.starts_with(kAnswerPath) && routes_.custom_resource) co_return co_await routes_.custom_resource(std::move(request));
-  if (path.starts_with("/_parvis/")) co_return co_await own(std::move(request));
+  const std::string_view path = request.path();
+  if (path.starts_with(kAnswerPath) && routes_.custom_resource) return routes_.custom_resource(std::move(request));
+  if (path.starts_with("/_parvis/")) return own(std::move(request));
   if (const auto id = api_of_host(split_host(request.host).host); !id.empty()) {
     std::string api_id(id);
-    co_return co_await routes_.api(std::move(api_id), std::move(request));
+    return routes_.api(std::move(api_id), std::move(request));
   }
   if (path.starts_with(kApiPath)) {
     const std::string_view rest = std::string_view(request.target).substr(kApiPath.size());
@@ -66,16 +69,23 @@ awaitable<http::Response> Edge::handle(http::Request request) {
     std::string api_id(rest.substr(0, end));
     std::string target(end == std::string_view::npos ? "/" : rest.substr(end));
     request.target = target.starts_with('/') ? std::move(target) : "/" + target;
-    co_return co_await routes_.api(std::move(api_id), std::move(request));
+    return routes_.api(std::move(api_id), std::move(request));
   }
   const bool of_a_page = request.method == "OPTIONS" || request.headers.find("Origin");
-  if (of_a_page && routes_.bucket_cors && (routes_.authenticate || guard_.host_allowed(request.host))) {
-    if (auto answered = co_await routes_.bucket_cors(request)) co_return std::move(*answered);
-  }
+  if (of_a_page && routes_.bucket_cors && (routes_.authenticate || guard_.host_allowed(request.host))) return page(std::move(request));
+  return api_call(std::move(request));
+}
+
+awaitable<http::Response> Edge::page(http::Request request) {
+  if (auto answered = co_await routes_.bucket_cors(request)) co_return std::move(*answered);
+  co_return co_await api_call(std::move(request));
+}
+
+awaitable<http::Response> Edge::api_call(http::Request request) {
   // A signature says more than an origin: no page can make one.
   if (const auto refusal = routes_.authenticate ? std::nullopt : guard_.refuse_api(request))
-    co_return json_response(403, {{"__type", "AccessDeniedException"}, {"message", *refusal}});
-  co_return co_await routes_.aws_api(std::move(request));
+    return ready(json_response(403, {{"__type", "AccessDeniedException"}, {"message", *refusal}}));
+  return routes_.aws_api(std::move(request));
 }
 
 std::optional<std::string> Edge::refuse_own(http::Request& request, bool root_alone) const {

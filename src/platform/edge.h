@@ -46,6 +46,8 @@ class Edge {  // thread-safe; `events` outlives it
 
  private:
   awaitable<http::Response> own(http::Request request);
+  awaitable<http::Response> page(http::Request request);
+  awaitable<http::Response> api_call(http::Request request);
   std::optional<std::string> refuse_own(http::Request& request, bool root_alone) const;
   http::Response event_stream();
   RequestGuard guard_;
