@@ -24,6 +24,18 @@ function(parvis_test)
   endif()
 endfunction()
 
+# parvis_bench(NAME aws_bench SOURCES a_bench.cc DEPS parvis_x): one Google Benchmark program; ctest runs it at its smallest
+# sizes (label bench), so that none rots. Each benchmark has 1 as the first of its sizes.
+function(parvis_bench)
+  cmake_parse_arguments(A "" "NAME" "SOURCES;DEPS" ${ARGN})
+  add_executable(${A_NAME} EXCLUDE_FROM_ALL ${A_SOURCES})
+  target_link_libraries(${A_NAME} PRIVATE ${A_DEPS} benchmark::benchmark_main)
+  parvis_precompile(${A_NAME})
+  add_test(NAME ${A_NAME} COMMAND ${A_NAME} --benchmark_min_time=0.001 "--benchmark_filter=:1$")
+  set_tests_properties(${A_NAME} PROPERTIES LABELS bench TIMEOUT 60)
+  set_property(GLOBAL APPEND PROPERTY PARVIS_BENCHES ${A_NAME})
+endfunction()
+
 # The precompiled header is built once, in parvis_pch, and reused.
 function(parvis_precompile target)
   if(TARGET parvis_pch)
