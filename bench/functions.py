@@ -139,8 +139,7 @@ def cold(folder):
             print(f"{name}: first call after deploy {spread([call(port, f'/f{n}')[0] for n in range(count)])}", flush=True)
         finally:
             platform.stop()
-        os.environ["PARVIS_FUNCTIONS_WARM"] = "0"  # nothing is loaded at deploy: every first call is a cold start
-        platform = Platform(PARVIS, data, str(project))
+        platform = Platform(PARVIS, data, str(project), "--no-warm")  # every first call is a cold start
         try:
             port = int(platform.api(0).rpartition(":")[2])
             times = []
@@ -150,7 +149,6 @@ def cold(folder):
             print(f"{name}: cold start {spread(times[1:])}; the first one {times[0]:.1f} ms", flush=True)
         finally:
             platform.stop()
-            del os.environ["PARVIS_FUNCTIONS_WARM"]
 
 
 def edit(folder):

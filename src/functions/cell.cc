@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 constexpr const char* kTask = "/var/task";
 constexpr const char* kPrograms = "/var/lang/bin/";
 constexpr const char* kRuntime = "/var/runtime/";
-constexpr const char* kSdk = "/var/runtime/node_modules";
+constexpr const char* kNodeSdk = "/var/runtime/node_modules";
+constexpr const char* kPythonSdk = "/var/runtime/python";
 constexpr const char* kCache = "/var/cache/code";
 
 constexpr std::uint64_t kTmpBytes = 512u << 20;
@@ -27,22 +28,30 @@ std::string file_name(const std::string& path) { return path.substr(path.rfind('
 
 // The system's interpreters find their libraries from where they stand; those that came by npm stand alone.
 Program inside(const Program& program) {
-  return {program.interpreter.starts_with("/usr/") ? program.interpreter : kPrograms + file_name(program.interpreter), kRuntime + file_name(program.client)};
+  if (program.bootstrap) return {.interpreter = std::string(kTask) + "/bootstrap", .client = {}};
+  return {.interpreter = program.interpreter.starts_with("/usr/") ? program.interpreter : kPrograms + file_name(program.interpreter), .client = kRuntime + file_name(program.client),
+          .sdk_dir = program.sdk_dir.empty() ? "" : program.client.ends_with(".py") ? kPythonSdk : kNodeSdk};
 }
 
-sandbox::Policy namespace_policy(const EngineOptions& options, const Program& program) {
+sandbox::Policy namespace_policy(const EngineOptions& options, const Program& program, const FunctionSpec* function) {
   sandbox::Policy policy{.shelves = options.sandbox->shelves, .network = options.sandbox->network, .tmp_bytes_max = kTmpBytes};
+  if (program.bootstrap) {
+    policy.shelves.clear();
+    policy.views = {{function->code_dir, kTask}};
+    return policy;
+  }
   const Program seen = inside(program);
   policy.views = {{program.client, seen.client}, {options.sandbox->empty_dir, kCache}};
   if (seen.interpreter != program.interpreter) policy.views.push_back({program.interpreter, seen.interpreter});
-  if (!options.node_sdk_dir.empty()) policy.views.push_back({options.node_sdk_dir, kSdk});
+  if (!program.sdk_dir.empty()) policy.views.push_back({program.sdk_dir, seen.sdk_dir});
   return policy;
 }
 
 sandbox::Policy landlock_policy(const EngineOptions& options, const Program& program, const std::string& folder, const FunctionSpec* function) {
   sandbox::Policy policy{.network = options.sandbox->network};
-  policy.views = {{program.interpreter, program.interpreter}, {program.client, program.client}, {folder, folder, true}};
-  if (!options.node_sdk_dir.empty()) policy.views.push_back({options.node_sdk_dir, options.node_sdk_dir});
+  policy.views = {{folder, folder, true}};
+  if (!program.bootstrap) policy.views.insert(policy.views.end(), {{program.interpreter, program.interpreter}, {program.client, program.client}});
+  if (!program.sdk_dir.empty()) policy.views.push_back({program.sdk_dir, program.sdk_dir});
   if (function) policy.views.push_back({function->code_dir, function->code_dir});
   return policy;
 }
@@ -57,14 +66,15 @@ std::expected<std::unique_ptr<Cell>, std::string> Cell::make(const EngineOptions
   std::error_code error;
   fs::create_directories(cell->folder_ + "/tmp", error);
   if (error) return std::unexpected("cannot create " + cell->folder_ + ": " + error.message());
-  cell->places_ = {program.interpreter, program.client, options.node_sdk_dir, cell->folder_ + "/tmp", cell->folder_};
+  cell->bootstrap_ = program.bootstrap;
+  cell->places_ = {program.interpreter, program.client, program.sdk_dir, cell->folder_ + "/tmp", program.bootstrap ? function->code_dir : cell->folder_};
   if (!options.sandbox) return cell;
   const bool namespaces = options.sandbox->facilities.namespaces;
-  auto made = sandbox::Sandbox::make(namespaces ? namespace_policy(options, program) : landlock_policy(options, program, cell->folder_, function),
+  auto made = sandbox::Sandbox::make(namespaces ? namespace_policy(options, program, function) : landlock_policy(options, program, cell->folder_, function),
                                      options.sandbox->facilities, options.sandbox->empty_dir, number);
   if (!made) return std::unexpected(made.error());
   cell->sandbox_ = std::move(*made);
-  if (namespaces) cell->places_ = {inside(program).interpreter, inside(program).client, options.node_sdk_dir.empty() ? "" : kSdk, "/tmp", kTask};
+  if (namespaces) cell->places_ = {inside(program).interpreter, inside(program).client, inside(program).sdk_dir, "/tmp", kTask};
   return cell;
 }
 
@@ -79,6 +89,7 @@ std::expected<Cell::FunctionPlaces, std::string> Cell::take_in(int pidfd, const 
   if (!sandbox_->limit({.memory_bytes_max = (std::uint64_t{function.memory_mb} << 20) + kTmpBytes, .cpu_weight = std::max(kCpuWeightMin, function.memory_mb * 100 / kMemoryOfOneProcessorMb)}))
     return std::unexpected("the limits of the worker's control group cannot be set");
   if (!sandbox_->isolated()) return FunctionPlaces{function.code_dir, ""};
+  if (bootstrap_) return FunctionPlaces{kTask, ""};
   std::error_code error;
   fs::create_directories(cache_dir, error);
   // Writable by the worker's own user id; only this function's workers ever see the folder.

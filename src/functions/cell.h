@@ -19,7 +19,8 @@ struct WorkerPlaces {
 
 // What a worker runs, as paths of the host.
 struct Program {
-  std::string interpreter, client;
+  std::string interpreter, client, sdk_dir = {};
+  bool bootstrap = false;  // the function's own program: its code is there from the start
 };
 
 class Cell {
@@ -45,6 +46,7 @@ class Cell {
   std::string folder_;
   WorkerPlaces places_;
   std::shared_ptr<sandbox::Sandbox> sandbox_;
+  bool bootstrap_ = false;
 };
 
 // Whether a worker can wait in its cell before its function is known.

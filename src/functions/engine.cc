@@ -228,7 +228,7 @@ void Engine::Impl::piece_arrived(Slot& slot, char type, std::string_view body) {
 
 void Engine::Impl::answer_arrived(Slot& slot, char type, unsigned flags, std::string_view body) {
   const auto self = slot.self();
-  if ((flags & kFlagLogged) != 0) slot.drain_log(true);
+  slot.drain(flags);
   slot.take_log();
   std::string payload = slot.streaming && type == 'O' ? std::move(slot.gathered) : std::string(body);
   Outcome outcome = type == 'O' ? Outcome::kOk : Outcome::kFunctionError;

@@ -88,6 +88,9 @@ struct SandboxOptions {
 struct EngineOptions {
   std::string node_path;            // resolved interpreter
   std::string node_sdk_dir;         // node_modules folder with the AWS SDK v3, may be empty
+  std::map<unsigned, std::string> node_majors = {};  // interpreters of nodejs runtimes by major version; node_path for the others
+  std::string python_path = {};     // resolved interpreter of python3 runtimes; may be empty
+  std::string python_sdk_dir = {};  // folder of packages with boto3, may be empty
   std::string scratch_dir;          // for sockets and private /tmp folders
   std::optional<SandboxOptions> sandbox = {};
   unsigned workers_max = 64;

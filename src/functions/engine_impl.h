@@ -19,6 +19,7 @@
 #include "functions/log_capture.h"
 #include "functions/messages.h"
 #include "functions/response_stream.h"
+#include "functions/runtime_api.h"
 #include "functions/worker.h"
 
 namespace parvis::functions {
@@ -47,19 +48,21 @@ struct Slot final : Worker {
   void on_end(bool broken_protocol) override;
   void kill_process() override;
   std::shared_ptr<Slot> self() { return std::static_pointer_cast<Slot>(shared_from_this()); }
+  void drain(unsigned flags);  // what was printed before the message with these flags
   void take_log();  // what was printed so far belongs to the open call; home's thread
 
   std::weak_ptr<Engine::Impl> engine;
   std::unique_ptr<Cell> cell;  // taken away once the process has been reaped
   std::string log_stream, mark;
   std::shared_ptr<Runtime> runtime;
+  std::shared_ptr<RuntimeApi> door;  // of a bootstrap; closed on `background`
 
   // Guarded by the engine's mutex.
   std::atomic<State> state = State::kBooting;  // a frame tells the home's thread what it was, without the lock
   std::shared_ptr<Pool> pool;  // from loading on
   std::shared_ptr<const FunctionSpec> spec;
   std::optional<Call> call;
-  bool ending = false, timed_out = false, log_watched = false;
+  bool ending = false, timed_out = false, out_of_memory = false, log_watched = false;
   Steady::time_point since, deadline = Steady::time_point::max();
   std::optional<Home> caller;   // who made the last calls from elsewhere
   unsigned remote_calls = 0;    // in a row, by `caller`
@@ -92,8 +95,10 @@ struct Pool {
 
 // One interpreter: how its workers start, and those that wait for a function.
 struct Runtime {
-  std::string name, interpreter, client;
-  std::deque<std::shared_ptr<Slot>> generic;  // the oldest first
+  enum class Kind { kNode, kPython, kHttp };  // kHttp: the function's own bootstrap, over the public Runtime API
+  std::string name = {}, interpreter = {}, client = {};
+  Kind kind = Kind::kNode;
+  std::deque<std::shared_ptr<Slot>> generic = {};  // the oldest first
   bool wanted = false;       // a function of it is known
   unsigned booting = 0;
   bool boot_failed = false;
@@ -150,15 +155,15 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   void shutdown();
   void kill_all();  // any thread, no lock
 
-  // pool.cc: workers
+  // pool.cc (runtime_of: runtimes.cc): workers
   std::shared_ptr<Pool> pool_of(const std::shared_ptr<const FunctionSpec>& spec, const std::shared_ptr<Runtime>& runtime);
   std::expected<std::shared_ptr<Runtime>, std::string> runtime_of(const std::string& name);
   void scale(Locked& locked, const std::shared_ptr<Pool>& pool, unsigned wanted);
   void start_worker(Locked& locked, const std::shared_ptr<Pool>& pool);
   void boot_for(const std::shared_ptr<Pool>& pool);  // background, not locked
-  std::expected<std::shared_ptr<Slot>, std::string> boot(const std::shared_ptr<Runtime>& runtime, std::map<std::string, std::string> environment, const FunctionSpec* function);
+  std::expected<std::shared_ptr<Slot>, std::string> boot(const std::shared_ptr<Runtime>& runtime, const FunctionSpec* spec, bool own_environment);  // spec null: generic
   void load(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool);
-  std::map<std::string, std::string> function_environment(const FunctionSpec& spec, const Slot* slot) const;
+  std::map<std::string, std::string> function_environment(const FunctionSpec& spec, const WorkerPlaces& places, const std::string& log_stream) const;
   bool evict_one(const Pool* except);
   void refill();
   void end_worker(const std::shared_ptr<Slot>& slot);
@@ -175,7 +180,8 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
 
   std::mutex mutex;
   std::unordered_map<std::string, std::shared_ptr<Pool>> pools;
-  std::map<std::string, std::shared_ptr<Runtime>> runtimes;  // by interpreter
+  std::map<std::string, std::shared_ptr<Runtime>> runtimes;       // by interpreter
+  std::map<std::string, std::shared_ptr<Runtime>> runtime_names;  // "nodejs22.x" and its like
   std::set<std::shared_ptr<Slot>> slots;
   bool stopped = false;
   Steady::time_point timer_at = Steady::time_point::max();

@@ -438,9 +438,54 @@ TEST_F(EngineTest, MissingInterpreterAndForeignRuntimesAreNamed) {
   InvocationResult result = call(spec);
   EXPECT_EQ(result.outcome, Outcome::kInitError);
   EXPECT_THAT(field(result, "errorMessage"), HasSubstr("'/nowhere/node' cannot be run: No such file"));
-  spec = function("");
-  spec->runtime = "python3.12";
-  EXPECT_THAT(field(call(spec), "errorMessage"), HasSubstr("python3.12"));
+  for (const auto& [runtime, part] : {std::pair{"python3.12", "install python3"}, std::pair{"java21", "install a JDK"}, std::pair{"ruby3.3", "ruby3.3 is not supported"}}) {
+    spec = function("");
+    spec->runtime = runtime;
+    result = call(spec);
+    EXPECT_EQ(field(result, "errorType"), "Runtime.InvalidRuntime");
+    EXPECT_THAT(field(result, "errorMessage"), HasSubstr(part));
+  }
+}
+
+TEST_F(EngineTest, AMemoryHogIsEndedAndOthersGoOn) {
+  auto spec = function("exports.handler = async (e) => { if (e.ok) return 1; const held = []; for (;;) { held.push(Buffer.alloc(4 << 20, 1)); await new Promise((r) => setTimeout(r, 2)); } };");
+  const InvocationResult result = call(spec);
+  EXPECT_EQ(result.outcome, Outcome::kCrashed);
+  EXPECT_EQ(field(result, "errorType"), "Runtime.OutOfMemory") << result.payload;
+  EXPECT_THAT(result.log, HasSubstr("Error Type: Runtime.OutOfMemory"));
+  EXPECT_EQ(call(spec, R"({"ok":1})").payload, "1");
+}
+
+TEST_F(EngineTest, ListenersOfSigtermRunBeforeTheEnd) {
+  const auto spec = function("process.on('SIGTERM', () => { require('fs').writeFileSync(__dirname + '/said', 'bye'); process.exit(0); }); exports.handler = async () => __dirname;");
+  call(spec);
+  engine->retire(spec->key);
+  EXPECT_TRUE(eventually([&] { return fs::exists(fs::path(spec->code_dir) / "said"); }));
+}
+
+TEST_F(EngineTest, CallersOfOtherThreadsShareTheWorkers) {
+  const auto spec = function("let n = 0; exports.handler = async (e) => { ++n; return e; };");
+  ASSERT_EQ(call(spec, "1").payload, "1");
+  asio::io_context second;
+  auto keep = asio::make_work_guard(second);
+  std::thread other([&] { second.run(); });
+  std::atomic<int> wrong{0}, done{0};
+  const auto caller = [&](asio::io_context& where) {
+    asio::co_spawn(where, [](EngineTest& test, std::shared_ptr<FunctionSpec> what, std::atomic<int>& bad) -> awaitable<> {
+      for (int i = 0; i < 200; ++i) {
+        Invocation one{.request_id = std::to_string(i), .payload = std::to_string(i), .trace_header = {}, .function_arn = {}, .client_context = {}};
+        const InvocationResult got = co_await test.engine->invoke(what, std::move(one));
+        bad += got.payload != std::to_string(i);
+      }
+    }(*this, spec, wrong), [&](std::exception_ptr) { ++done; });
+  };
+  for (int i = 0; i < 3; ++i) caller(context), caller(second);
+  EXPECT_TRUE(eventually([&] { return done == 6; }));
+  EXPECT_EQ(wrong, 0);
+  engine->stop();
+  keep.reset();
+  second.stop();
+  other.join();
 }
 
 TEST_F(EngineTest, ASandboxedFunctionSeesLambdasPlacesAndNothingOfTheHost) {

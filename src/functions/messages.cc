@@ -1,6 +1,7 @@
 #include "functions/messages.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstring>
 
 #include <boost/json.hpp>
@@ -28,12 +29,12 @@ void quote(std::string& out, std::string_view name, std::string_view text) {
 
 }  // namespace
 
-std::string frame(char type, std::string_view body) {
+std::string frame(char type, std::string_view body, unsigned flags) {
   std::string out;
   out.reserve(kFrameHeaderBytes + body.size());
   put_u32(out, body.size());
   out += type;
-  out += '\0';
+  out += static_cast<char>(flags);
   out += body;
   return out;
 }
@@ -72,7 +73,11 @@ std::string timeout_payload(const std::string& request_id, std::chrono::millisec
 
 std::string exit_payload(const std::string& request_id, const ExitStatus& status) {
   std::string why = "without providing a reason";
-  if (status.signaled) why = fmt::format("with error: signal: {}", status.value == 9 ? "killed" : ::strsignal(status.value));
+  if (status.signaled) {
+    std::string name = ::strsignal(status.value);
+    name[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(name[0])));
+    why = fmt::format("with error: signal: {}", name);
+  }
   else if (status.value != 0) why = fmt::format("with error: exit status {}", status.value);
   return error_payload("Runtime.ExitError", fmt::format("RequestId: {} Error: Runtime exited {}", request_id, why));
 }

@@ -18,7 +18,7 @@ inline constexpr std::size_t kFrameBytesMax = kResponseBytesMax + 4096;  // from
 inline constexpr std::size_t kFrameHeaderBytes = 6;                      // u32 body length, u8 type, u8 flags
 inline constexpr unsigned kFlagLogged = 1, kFlagExiting = 2;
 
-std::string frame(char type, std::string_view body);
+std::string frame(char type, std::string_view body, unsigned flags = 0);
 std::string invoke_head(const Invocation& call, std::chrono::milliseconds timeout);  // the payload follows it
 
 std::string error_payload(std::string_view type, std::string_view message);

@@ -1,10 +1,10 @@
-// functions/node_client.h: the source of runtime/node/client.cjs, as compiled into the program.
+// functions/node_client.h: the sources of runtime/node/client.cjs and runtime/python/client.py, as compiled into the program.
 #pragma once
 
 #include <string_view>
 
 namespace parvis::functions {
 
-extern const std::string_view kNodeClient;
+extern const std::string_view kNodeClient, kPythonClient;
 
 }  // namespace parvis::functions

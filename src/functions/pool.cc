@@ -26,15 +26,22 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
+constexpr std::size_t kCodeCachesMax = 256;
 constexpr milliseconds kLogWatchAfter{20};
 constexpr milliseconds kInitTimeoutMin{10'000};  // Lambda's limit of the init phase
 
-// Node.js reads these at its start only, so a function that sets one boots a worker of its own.
+// Interpreters read these at their start only, so a function that sets one boots a worker of its own.
 constexpr std::array kStartupVariables = {"NODE_OPTIONS", "NODE_PATH", "NODE_EXTRA_CA_CERTS", "NODE_ICU_DATA", "NODE_V8_COVERAGE", "UV_THREADPOOL_SIZE",
-                                          "OPENSSL_CONF", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH", "LD_PRELOAD"};
+                                          "OPENSSL_CONF", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONHASHSEED",
+                                          "PYTHONMALLOC", "PYTHONWARNINGS", "PYTHONUTF8"};
 
 bool needs_cold_boot(const FunctionSpec& spec) {
   return std::any_of(kStartupVariables.begin(), kStartupVariables.end(), [&](const char* name) { return spec.environment.contains(name); });
+}
+
+std::string sdk_dir_of(const EngineOptions& options, const Runtime& runtime) {
+  if (runtime.kind == Runtime::Kind::kHttp) return {};
+  return runtime.kind == Runtime::Kind::kPython ? options.python_sdk_dir : options.node_sdk_dir;
 }
 
 unsigned loading_max() { return std::max(2u, std::thread::hardware_concurrency()); }
@@ -50,22 +57,25 @@ void remove_leftovers(const std::string& scratch_dir) {
   }
 }
 
+// Keeps the compiled code of the bundles that were loaded last.
+void trim_code_cache(const std::string& cache_dir) {
+  std::vector<std::pair<fs::file_time_type, fs::path>> folders;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(cache_dir, error)) folders.emplace_back(entry.last_write_time(error), entry.path());
+  if (folders.size() <= kCodeCachesMax) return;
+  std::sort(folders.begin(), folders.end());
+  folders.resize(folders.size() - kCodeCachesMax);
+  for (const auto& [time, folder] : folders) fs::remove_all(folder, error);
+}
+
 std::string setup(const EngineOptions& options) {
   std::error_code error;
   fs::create_directories(options.scratch_dir, error);
   if (error) return "cannot create the scratch folder " + options.scratch_dir + ": " + error.message();
   remove_leftovers(options.scratch_dir);
+  trim_code_cache(options.scratch_dir + "/code-cache");
   fs::permissions(options.scratch_dir, fs::perms::owner_all, error);
   return {};
-}
-
-// Writes a client to the scratch folder. Its name carries its hash. Empty: that failed.
-std::string write_client(const std::string& scratch_dir, std::string_view name, std::string_view ending, std::string_view text) {
-  const std::string path = fmt::format("{}/{}-{}{}", scratch_dir, name, hex_encode(sha256(text)).substr(0, 16), ending);
-  std::error_code error;
-  if (fs::file_size(path, error) == text.size() && !error) return path;
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
-  return fs::file_size(path, error) == text.size() && !error ? path : std::string();
 }
 
 }  // namespace
@@ -90,22 +100,6 @@ Engine::Impl::Impl(asio::io_context& context_in, const Clock& clock_in, Entropy&
     : context(context_in), background(context_in.get_executor()), clock(clock_in), entropy(entropy_in), options(std::move(options_in)), timer(context_in) {
   options.scratch_dir = fs::absolute(options.scratch_dir).string();
   setup_error = setup(options);
-}
-
-std::expected<std::shared_ptr<Runtime>, std::string> Engine::Impl::runtime_of(const std::string& name) {
-  if (!name.starts_with("nodejs")) return std::unexpected("the runtime " + name + " is not supported yet: only nodejs runtimes are");
-  auto& runtime = runtimes[options.node_path];
-  if (!runtime) {
-    runtime = std::make_shared<Runtime>();
-    runtime->name = name;
-    runtime->interpreter = options.node_path;
-    if (setup_error.empty()) {
-      runtime->client = write_client(options.scratch_dir, "node-client", ".cjs", kNodeClient);
-      if (runtime->client.empty()) setup_error = "cannot write the runtime client to " + options.scratch_dir;
-    }
-  }
-  runtime->wanted = true;
-  return runtime;
 }
 
 std::shared_ptr<Pool> Engine::Impl::pool_of(const std::shared_ptr<const FunctionSpec>& spec, const std::shared_ptr<Runtime>& runtime) {
@@ -135,7 +129,7 @@ void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& poo
   ++pool->loading;
   ++workers;
   auto& generic = pool->runtime->generic;
-  if (generic.empty() || needs_cold_boot(*pool->spec)) {  // empty always, where workers cannot wait in their cells
+  if (generic.empty() || pool->runtime->kind == Runtime::Kind::kHttp || needs_cold_boot(*pool->spec)) {  // empty always, where workers cannot wait in their cells
     return asio::post(background, [self = shared_from_this(), pool] { self->boot_for(pool); });
   }
   // One that has booted, when there is one.
@@ -154,9 +148,10 @@ void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& poo
 }
 
 void Engine::Impl::boot_for(const std::shared_ptr<Pool>& pool) {
+  const bool http = pool->runtime->kind == Runtime::Kind::kHttp;
   const bool cold = needs_cold_boot(*pool->spec);
-  if (cold) spdlog::info("function {}: sets start-up variables of Node.js, so its workers boot cold", pool->spec->name);
-  auto booted = boot(pool->runtime, cold ? function_environment(*pool->spec, nullptr) : std::map<std::string, std::string>{}, pool->spec.get());
+  if (cold && !http) spdlog::info("function {}: sets start-up variables of its interpreter, so its workers boot cold", pool->spec->name);
+  auto booted = boot(pool->runtime, pool->spec.get(), cold || http);
   Locked locked(*this);
   if (!booted) {
     --pool->total;
@@ -181,13 +176,15 @@ void Engine::Impl::boot_for(const std::shared_ptr<Pool>& pool) {
 }
 
 // Background, not locked. The caller sets the slot's state and calls watch().
-std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::shared_ptr<Runtime>& runtime, std::map<std::string, std::string> environment,
-                                                                     const FunctionSpec* function) {
+std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::shared_ptr<Runtime>& runtime, const FunctionSpec* spec, bool own_environment) {
   if (!setup_error.empty()) return std::unexpected(setup_error);
-  if (access(runtime->interpreter.c_str(), X_OK) != 0) {
-    return std::unexpected("the Node.js interpreter '" + runtime->interpreter + "' cannot be run: " + std::strerror(errno));
+  const bool http = runtime->kind == Runtime::Kind::kHttp;
+  const std::string program = http ? spec->code_dir + "/bootstrap" : runtime->interpreter;
+  if (access(program.c_str(), X_OK) != 0) {
+    if (http) return std::unexpected("Couldn't find valid bootstrap(s): [" + program + "]: " + std::strerror(errno));
+    return std::unexpected("the interpreter '" + program + "' cannot be run: " + std::strerror(errno));
   }
-  auto cell = Cell::make(options, {runtime->interpreter, runtime->client}, next_worker++, function);
+  auto cell = Cell::make(options, {.interpreter = program, .client = runtime->client, .sdk_dir = sdk_dir_of(options, *runtime), .bootstrap = http}, next_worker++, spec);
   if (!cell) return std::unexpected(cell.error());
   const WorkerPlaces& places = (*cell)->places();
   int channel[2], log[2];
@@ -195,33 +192,56 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
   Fd ours(channel[0]), theirs(channel[1]);
   if (pipe2(log, O_CLOEXEC) != 0) return std::unexpected(std::string("pipe: ") + std::strerror(errno));
   Fd log_read(log[0]), log_write(log[1]);
+  std::string log_stream = fmt::format("{:%Y/%m/%d}/[$LATEST]{}", fmt::gmtime(std::chrono::system_clock::to_time_t(clock.wall())), entropy.token(32, "0123456789abcdef"));
 
+  auto environment = own_environment ? function_environment(*spec, places, log_stream) : std::map<std::string, std::string>{};
   environment.emplace("PATH", "/usr/local/bin:/usr/bin:/bin");
   environment.emplace("LANG", "en_US.UTF-8");
   environment.emplace("TZ", ":UTC");
   environment["TMPDIR"] = places.tmp_dir;
-  if (!places.sdk_dir.empty()) environment.emplace("NODE_PATH", places.sdk_dir);
-  const ProcessSpec spec{.arguments = {places.interpreter, places.client}, .environment = std::move(environment), .directory = places.directory,
-                         .output_fd = log_write.get(), .channel_fd = theirs.get(), .sandbox = (*cell)->sandbox()};
+  if (!places.sdk_dir.empty()) environment.emplace(runtime->kind == Runtime::Kind::kPython ? "PYTHONPATH" : "NODE_PATH", places.sdk_dir);
+  ProcessSpec process_spec;
+  process_spec.arguments = {places.interpreter};
+  process_spec.directory = places.directory;
+  process_spec.output_fd = log_write.get();
+  process_spec.sandbox = (*cell)->sandbox();
+  std::shared_ptr<RuntimeApi> door;
+  if (http) {
+    try {
+      door = RuntimeApi::open(context, std::move(theirs), clock);
+    } catch (const std::exception& failure) {
+      return std::unexpected(std::string("no address for the Runtime API: ") + failure.what());
+    }
+    environment["LAMBDA_TASK_ROOT"] = places.directory;
+    environment["AWS_LAMBDA_RUNTIME_API"] = fmt::format("127.0.0.1:{}", door->port());
+  } else {
+    if (runtime->kind == Runtime::Kind::kPython) process_spec.arguments.insert(process_spec.arguments.end(), {"-B", "-u"});
+    process_spec.arguments.push_back(places.client);
+    process_spec.channel_fd = theirs.get();
+  }
+  process_spec.environment = std::move(environment);
   std::expected<Process, std::string> process;
   {
     const std::lock_guard lock(live_mutex);
-    if (stopping) return std::unexpected("the function engine is stopping");
-    process = spawn(spec);
-    if (!process) return std::unexpected(process.error());
-    live.insert(process->pid);
+    process = stopping ? std::unexpected(std::string("the function engine is stopping")) : spawn(process_spec);
+    if (process) live.insert(process->pid);
+  }
+  if (!process) {
+    if (door) door->close();
+    return std::unexpected(process.error());
   }
   auto slot = std::make_shared<Slot>(background, std::move(*process), std::move(ours), std::move(log_read), shared_from_this());
   slot->cell = std::move(*cell);
   slot->runtime = runtime;
-  slot->log_stream = fmt::format("{:%Y/%m/%d}/[$LATEST]{}", fmt::gmtime(std::chrono::system_clock::to_time_t(clock.wall())), entropy.token(32, "0123456789abcdef"));
+  slot->door = std::move(door);
+  slot->log_stream = log_stream;
   const std::lock_guard lock(mutex);
   slots.insert(slot);
   return slot;
 }
 
 // The complete environment of a function's worker: the function's own, then what Lambda's environment always has.
-std::map<std::string, std::string> Engine::Impl::function_environment(const FunctionSpec& spec, const Slot* slot) const {
+std::map<std::string, std::string> Engine::Impl::function_environment(const FunctionSpec& spec, const WorkerPlaces& places, const std::string& log_stream) const {
   auto environment = spec.environment;
   const auto add = [&](const char* name, std::string value) { environment.emplace(name, std::move(value)); };
   add("PATH", "/usr/local/bin:/usr/bin:/bin");
@@ -235,12 +255,9 @@ std::map<std::string, std::string> Engine::Impl::function_environment(const Func
   add("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", std::to_string(spec.memory_mb));
   add("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/" + spec.name);
   add("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
-  if (slot != nullptr) {
-    const WorkerPlaces& places = slot->cell->places();
-    if (!places.sdk_dir.empty()) add("NODE_PATH", places.sdk_dir);
-    add("AWS_LAMBDA_LOG_STREAM_NAME", slot->log_stream);
-    environment["TMPDIR"] = places.tmp_dir;
-  }
+  if (spec.runtime.starts_with("nodejs") && !places.sdk_dir.empty()) add("NODE_PATH", places.sdk_dir);
+  add("AWS_LAMBDA_LOG_STREAM_NAME", log_stream);
+  environment["TMPDIR"] = places.tmp_dir;
   return environment;
 }
 
@@ -258,7 +275,7 @@ void Engine::Impl::load(const std::shared_ptr<Slot>& slot, const std::shared_ptr
     return end_worker(slot);
   }
   boost::json::object environment;
-  for (const auto& [name, value] : function_environment(*pool->spec, slot.get())) environment[name] = value;
+  for (const auto& [name, value] : function_environment(*pool->spec, slot->cell->places(), slot->log_stream)) environment[name] = value;
   environment["LAMBDA_TASK_ROOT"] = places->code_dir;
   slot->send(frame('L', boost::json::serialize(boost::json::object{{"env", std::move(environment)},
                                                                    {"handler", pool->spec->handler},
@@ -278,7 +295,7 @@ void Engine::Impl::refill() {
     if (!runtime->wanted || runtime->boot_failed || runtime->booting > 0 || runtime->generic.size() >= options.prebooted) continue;
     ++runtime->booting;
     asio::post(background, [self = shared_from_this(), runtime] {
-      auto booted = self->boot(runtime, {}, nullptr);
+      auto booted = self->boot(runtime, nullptr, false);
       const std::lock_guard lock(self->mutex);
       if (!booted) {
         --runtime->booting;
@@ -314,7 +331,10 @@ ExitStatus Engine::Impl::reap_worker(Slot& slot) {
     if (live.erase(slot.pid()) > 0) status = reap(slot.pid(), true);  // it has ended: this does not wait
   }
   slot.close();
-  asio::post(background, [cell = std::move(slot.cell)]() mutable { cell.reset(); });
+  asio::post(background, [cell = std::move(slot.cell), door = slot.door]() mutable {
+    if (door) door->close();
+    cell.reset();
+  });
   return status;
 }
 

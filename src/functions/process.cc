@@ -202,6 +202,19 @@ ExitStatus reap(pid_t pid, bool block) {
   return {.known = true, .signaled = false, .value = WEXITSTATUS(status)};
 }
 
+std::uint64_t private_memory_bytes(pid_t pid) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/statm";
+  const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char text[256];
+  const ssize_t length = file.get() < 0 ? 0 : read(file.get(), text, sizeof text - 1);
+  if (length <= 0) return 0;
+  text[length] = 0;
+  char* at = nullptr;
+  std::strtoull(text, &at, 10);
+  const unsigned long long resident = std::strtoull(at, &at, 10), shared = std::strtoull(at, &at, 10);
+  return resident > shared ? (resident - shared) * static_cast<unsigned long long>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
 std::uint64_t peak_memory_bytes(pid_t pid) {
   const std::string path = "/proc/" + std::to_string(pid) + "/status";
   const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));

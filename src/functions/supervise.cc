@@ -16,6 +16,7 @@ constexpr milliseconds kScaleWaitShort{50};      // for functions whose workers 
 constexpr milliseconds kSaturatedWaitMax{500};   // after this a call gets its worker although the processors are busy
 constexpr milliseconds kBlockedCheck{50};        // how often calls look again whether a limit has room
 constexpr milliseconds kLogWatchAfter{20};
+constexpr milliseconds kMemoryCheck{25};         // where nothing else bounds memory: how often it is looked at
 constexpr milliseconds kEndGrace{500};           // Lambda's shutdown phase
 
 std::string stopping_payload() { return error_payload("Runtime.ExitError", "the function engine is stopping"); }
@@ -39,6 +40,10 @@ void Slot::kill_process() {
   if (!owner) return;
   const std::lock_guard lock(owner->live_mutex);
   if (owner->live.contains(pid())) kill_group(pid());
+}
+void Slot::drain(unsigned flags) {
+  if ((flags & kFlagLogged) != 0) drain_log(true);
+  else if (door) drain_log(false);  // knows no marks; what it printed before its answer is in the pipe
 }
 void Slot::take_log() {
   if (const auto owner = engine.lock()) printed += log.take(owner->printer(*this));
@@ -77,7 +82,7 @@ void Engine::Impl::frame_arrived(Slot& slot, char type, unsigned flags, std::str
 
 void Engine::Impl::loaded(Slot& slot, unsigned flags) {
   const auto self = slot.self();
-  if ((flags & kFlagLogged) != 0) slot.drain_log(true);
+  slot.drain(flags);
   slot.init_log += slot.log.take(printer(slot));
   Locked locked(*this);
   if (slot.ending || slot.timed_out) return;
@@ -106,7 +111,7 @@ void Engine::Impl::loaded(Slot& slot, unsigned flags) {
 }
 
 void Engine::Impl::load_failed(Slot& slot, unsigned flags, std::string_view body) {
-  if ((flags & kFlagLogged) != 0) slot.drain_log(true);
+  slot.drain(flags);
   std::string log = slot.log.take(printer(slot));
   Locked locked(*this);
   if (slot.ending) return;
@@ -139,6 +144,7 @@ void Engine::Impl::ended(Slot& slot, bool broken) {
       const std::string id = slot.call->invocation.request_id;
       const auto& spec = *slot.call->spec;
       if (stopping) finished = take_finished(slot, Outcome::kCrashed, stopping_payload());
+      else if (slot.out_of_memory) finished = take_finished(slot, Outcome::kCrashed, out_of_memory_payload(id));
       else if (slot.timed_out) finished = take_finished(slot, Outcome::kTimedOut, timeout_payload(id, spec.timeout));
       else if (broken) finished = take_finished(slot, Outcome::kCrashed, error_payload("Runtime.ExitError", fmt::format("RequestId: {} Error: Runtime sent an invalid message", id)));
       else finished = take_finished(slot, Outcome::kCrashed, hungry ? out_of_memory_payload(id) : exit_payload(id, status));
@@ -150,7 +156,7 @@ void Engine::Impl::ended(Slot& slot, bool broken) {
     }
     if (state == Slot::State::kLoading && !stopping) {
       const std::string id = pool->waiting.empty() ? "" : pool->waiting.front().invocation.request_id;
-      fail_load(locked, pool, slot.timed_out ? timeout_payload(id, std::chrono::duration_cast<milliseconds>(slot.deadline - slot.since)) : hungry ? out_of_memory_payload(id) : exit_payload(id, status),
+      fail_load(locked, pool, slot.out_of_memory ? out_of_memory_payload(id) : slot.timed_out ? timeout_payload(id, std::chrono::duration_cast<milliseconds>(slot.deadline - slot.since)) : hungry ? out_of_memory_payload(id) : exit_payload(id, status),
                 std::move(slot.printed));
     }
     if (pool && !stopping && !stopped) dispatch(locked, pool);
@@ -200,6 +206,14 @@ Steady::time_point Engine::Impl::sweep(Locked& locked, Steady::time_point now) {
         continue;
       }
       next = std::min(next, slot->deadline);
+      if (slot->since + kLogWatchAfter <= now && !slot->out_of_memory) {
+        next = std::min(next, now + kMemoryCheck);
+        if (private_memory_bytes(slot->pid()) > std::uint64_t(slot->spec->memory_mb) << 20) {
+          slot->out_of_memory = slot->timed_out = true;
+          slot->kill();
+          continue;
+        }
+      }
       if (slot->log_watched) continue;
       if (slot->since + kLogWatchAfter <= now) {
         slot->log_watched = true;
@@ -265,7 +279,7 @@ void Engine::Impl::end_worker(const std::shared_ptr<Slot>& slot) {
   const bool at_rest = asks && !slot->call && !stopping;
   slot->ending = true;
   forget(*slot);
-  if (!at_rest) return slot->kill();
+  if (!at_rest || slot->door) return slot->kill();
   slot->deadline = Steady::now() + kEndGrace;
   slot->send(frame('T', {}));
   wake_at(slot->deadline);

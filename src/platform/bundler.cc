@@ -109,6 +109,8 @@ class Bundler {
       return {};
     }
     const std::string handler = templates::scalar_text(property(resource, "Handler"));
+    // ES modules first: esbuild drops what is not used of them, which halves a bundle with the AWS SDK.
+    if (bundle.main_fields.empty()) bundle.main_fields = {"module", "main"};
     if (bundle.entry_points.empty()) {
       const std::string stem = handler.substr(0, handler.rfind('.'));
       for (const char* ending : {".ts", ".mts", ".cts", ".tsx"})

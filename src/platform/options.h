@@ -23,6 +23,7 @@ struct Options {
   std::string reset_refusal = "there is a reset only for `parvis dev --empty`";  // empty: POST /_parvis/reset empties all state
   bool limit_throughput = true;      // DynamoDB tables with provisioned capacity throttle
   std::vector<std::string> allowed_hosts;
+  bool warm_functions = true;        // one environment of a function is loaded when it is deployed
   unsigned threads = 2;              // I/O threads
   std::size_t cache_mb = 128;        // of the store; with it and three write buffers the process stays under 256 MB
   std::filesystem::path tools_dir;   // node, esbuild and the AWS SDK: see script/setup

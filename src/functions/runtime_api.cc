@@ -1,0 +1,203 @@
+#include "functions/runtime_api.h"
+
+#include <optional>
+#include <variant>
+
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "functions/frame_decoder.h"
+#include "functions/messages.h"
+#include "functions/response_stream.h"
+#include "http/server.h"
+
+namespace parvis::functions {
+namespace {
+
+constexpr std::string_view kBase = "/2018-06-01/runtime/";
+constexpr std::size_t kFromEngineBytesMax = 32u << 20;
+constexpr std::size_t kBodyBytesMax = 32u << 20;  // more than an answer may have, so that the error can say so
+
+http::Response answer(unsigned status, std::string body) {
+  http::Response response{.status = status, .headers = {}, .body = std::move(body), .stream = {}};
+  response.headers.add("Content-Type", "application/json");
+  return response;
+}
+http::Response accepted() { return answer(202, "{\"status\":\"OK\"}\n"); }
+http::Response invalid_id() { return answer(400, R"({"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"})"); }
+http::Response forbidden() { return answer(403, R"({"errorMessage":"State transition is not allowed","errorType":"InvalidStateTransition"})"); }
+
+// The error that the runtime posted, as JSON whatever it sent.
+std::string error_body(const http::Request& request) {
+  boost::system::error_code failed;
+  const auto value = boost::json::parse(request.body, failed);
+  if (!failed && value.is_object() && value.get_object().contains("errorType")) return request.body;
+  const auto type = request.headers.get("Lambda-Runtime-Function-Error-Type");
+  return error_payload(type.empty() ? "Runtime.Unknown" : type, request.body);
+}
+
+struct Open {
+  std::string id, payload, arn, trace, client_context;
+  std::int64_t deadline_ms = 0;
+};
+
+class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> {
+ public:
+  Door(asio::io_context& context, Fd channel, const Clock& clock) : clock_(clock), channel_(context), changed_(context), in_("LIT", kFromEngineBytesMax) {
+    channel_.assign(asio::local::stream_protocol(), channel.release());
+  }
+  void start(asio::io_context& context) {
+    http::ServerOptions options;
+    options.body_bytes_max = kBodyBytesMax;
+    options.stream_bytes_max = kStreamBytesMax;
+    options.connections_max = 64;
+    options.idle_timeout = std::chrono::hours(24);
+    options.wants_stream = [](const http::Request& request) {
+      return request.path().ends_with("/response") && request.headers.get("Lambda-Runtime-Function-Response-Mode") == "streaming";
+    };
+    server_ = std::make_unique<http::Server>(std::vector<asio::io_context*>{&context}, std::move(options),
+                                             [weak = weak_from_this()](http::Request request) { return serve(weak, std::move(request)); });
+    port_ = server_->port();
+    asio::co_spawn(context, read(shared_from_this()), [](std::exception_ptr) {});
+    asio::co_spawn(context, send(shared_from_this(), frame('H', {})), [](std::exception_ptr) {});
+  }
+  std::uint16_t port() const override { return port_; }
+  void close() override {
+    closed_ = true;
+    boost::system::error_code ignored;
+    channel_.close(ignored);
+    changed_.cancel();
+    server_.reset();
+  }
+
+ private:
+  enum class Phase { kInit, kReady, kOpen, kAnswering };
+
+  static awaitable<http::Response> serve(std::weak_ptr<Door> weak, http::Request request) {
+    const auto self = weak.lock();
+    if (!self) co_return answer(500, "{}");
+    co_return co_await self->handle(std::move(request));
+  }
+
+  awaitable<http::Response> handle(http::Request request) {
+    const std::string path(request.path());
+    if (!path.starts_with(kBase)) co_return answer(404, R"({"errorMessage":"Only the Runtime API is served here: extensions and telemetry are not available","errorType":"NotFound"})");
+    const std::string rest = path.substr(kBase.size());
+    if (rest == "invocation/next") co_return request.method == "GET" ? co_await next() : answer(405, "{}");
+    if (request.method != "POST") co_return answer(405, "{}");
+    if (rest == "init/error") {
+      if (phase_ != Phase::kInit) co_return forbidden();
+      co_await send(shared_from_this(), frame('E', error_body(request), kFlagExiting));
+      co_return accepted();
+    }
+    constexpr std::string_view kInvocation = "invocation/";
+    const std::size_t slash = rest.find('/', kInvocation.size());
+    if (!rest.starts_with(kInvocation) || slash == std::string::npos) co_return answer(404, "{}");
+    const std::string id = rest.substr(kInvocation.size(), slash - kInvocation.size()), what = rest.substr(slash);
+    if (what != "/response" && what != "/error") co_return answer(404, "{}");
+    if (!open_ || id != open_->id) co_return invalid_id();
+    if (phase_ != Phase::kOpen) co_return forbidden();
+    phase_ = Phase::kAnswering;
+    http::Response response = accepted();
+    if (what == "/error") co_await send(shared_from_this(), frame('F', error_body(request)));
+    else if (request.stream) co_await forward(*request.stream, std::string(request.headers.get("Content-Type")));
+    else if (request.body.size() > kResponseBytesMax) {
+      co_await send(shared_from_this(), frame('F', too_large_payload(kResponseBytesMax)));
+      response = answer(413, fmt::format(R"({{"errorMessage":"Exceeded maximum allowed payload size ({} bytes).","errorType":"RequestEntityTooLarge"}})", kResponseBytesMax));
+    } else co_await send(shared_from_this(), frame('O', request.body));
+    open_.reset();
+    if (phase_ == Phase::kAnswering) phase_ = Phase::kReady;
+    co_return response;
+  }
+
+  awaitable<> forward(http::ByteSource& source, std::string content_type) {
+    co_await send(shared_from_this(), frame('P', content_type));
+    std::string failure;
+    try {
+      while (auto piece = co_await source.read()) {
+        if (!piece->empty()) co_await send(shared_from_this(), frame('C', *piece));
+      }
+    } catch (const std::exception& error) {
+      failure = error_payload("Runtime.TruncatedResponse", error.what());
+    }
+    co_await send(shared_from_this(), failure.empty() ? frame('O', {}) : frame('F', failure));
+  }
+
+  awaitable<http::Response> next() {
+    if (phase_ == Phase::kOpen || phase_ == Phase::kAnswering || asking_) co_return forbidden();
+    if (phase_ == Phase::kInit) {
+      phase_ = Phase::kReady;
+      co_await send(shared_from_this(), frame('R', {}));
+    }
+    asking_ = true;
+    while (!open_ && !closed_) {
+      changed_.expires_at(std::chrono::steady_clock::time_point::max());
+      boost::system::error_code ended;
+      co_await changed_.async_wait(asio::redirect_error(use_awaitable, ended));
+    }
+    asking_ = false;
+    if (!open_) co_return answer(500, "{}");
+    phase_ = Phase::kOpen;
+    http::Response response = answer(200, std::move(open_->payload));
+    response.headers.add("Lambda-Runtime-Aws-Request-Id", open_->id);
+    response.headers.add("Lambda-Runtime-Deadline-Ms", std::to_string(open_->deadline_ms));
+    response.headers.add("Lambda-Runtime-Invoked-Function-Arn", open_->arn);
+    if (!open_->trace.empty()) response.headers.add("Lambda-Runtime-Trace-Id", open_->trace);
+    if (!open_->client_context.empty()) response.headers.add("Lambda-Runtime-Client-Context", open_->client_context);
+    co_return response;
+  }
+
+  // Messages of the engine. One that is not a call needs nothing here: the process was started for its function.
+  static awaitable<> read(std::shared_ptr<Door> self) {
+    for (;;) {
+      const auto room = self->in_.room();
+      self->in_.commit(co_await self->channel_.async_read_some(asio::buffer(room.data(), room.size()), use_awaitable));
+      FrameView view;
+      while (self->in_.next(view) == FrameDecoder::State::kFrame) {
+        if (view.type == 'I') self->take(view.body);
+      }
+    }
+  }
+
+  void take(std::string_view body) {
+    std::size_t meta_bytes = 0;
+    for (int i = 3; i >= 0; --i) meta_bytes = meta_bytes << 8 | static_cast<unsigned char>(body[static_cast<std::size_t>(i)]);
+    const auto meta = boost::json::parse(boost::json::string_view(body.data() + 4, meta_bytes));
+    const auto text = [&](const char* name) {
+      const auto* value = meta.as_object().if_contains(name);
+      return value ? std::string(value->as_string()) : std::string();
+    };
+    open_ = Open{.id = text("id"), .payload = std::string(body.substr(4 + meta_bytes)), .arn = text("arn"), .trace = text("trace"), .client_context = text("clientContext"),
+                 .deadline_ms = clock_.wall().time_since_epoch().count() + meta.at("timeoutMs").to_number<std::int64_t>()};
+    changed_.cancel();
+  }
+
+  static awaitable<> send(std::shared_ptr<Door> self, std::string bytes) {
+    boost::system::error_code ignored;  // the engine has closed its side: the worker is being ended
+    co_await asio::async_write(self->channel_, asio::buffer(bytes), asio::redirect_error(use_awaitable, ignored));
+  }
+
+  const Clock& clock_;
+  asio::local::stream_protocol::socket channel_;
+  asio::steady_timer changed_;
+  FrameDecoder in_;
+  std::unique_ptr<http::Server> server_;
+  std::uint16_t port_ = 0;
+  Phase phase_ = Phase::kInit;
+  bool closed_ = false, asking_ = false;
+  std::optional<Open> open_;
+};
+
+}  // namespace
+
+std::shared_ptr<RuntimeApi> RuntimeApi::open(asio::io_context& context, Fd channel, const Clock& clock) {
+  auto door = std::make_shared<Door>(context, std::move(channel), clock);
+  door->start(context);
+  return door;
+}
+
+}  // namespace parvis::functions
