@@ -77,8 +77,7 @@ void add_common(CLI::App& command, Arguments& arguments) {
   command.add_flag_callback("--no-throughput-limits", [&options] { options.limit_throughput = false; }, "Never throttle tables with provisioned capacity");
   command.add_option("--cache-mb", options.cache_mb, "Memory for cached blocks of the store; new data takes up to 72 MB beside it")
       ->check(CLI::Range(8, 1 << 20))->capture_default_str();
-  command.add_flag("!--no-throughput-limits", options.limit_throughput, "Never throttle tables with provisioned capacity");
-  command.add_flag("!--no-warm", options.warm_functions, "Load no function when it is deployed: the first call starts it");
+  command.add_flag_callback("--no-warm", [&options] { options.warm_functions = false; }, "Load no function when it is deployed: the first call starts it");
   command.add_option("--threads", options.threads, "I/O threads")->check(CLI::Range(1, 64))->capture_default_str();
 }
 

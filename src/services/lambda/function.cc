@@ -39,11 +39,10 @@ aws::ApiError bad_name(std::string_view name) {
       "(\\d{{12}}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?", name));
 }
 
-constexpr std::array kRunnable = {"nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x"};
+constexpr std::array kRunnable = {"nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x", "python3.9", "python3.10", "python3.11", "python3.12", "python3.13",
+    "python3.14", "provided.al2", "provided.al2023"};
 // Known to the service, not run here yet.
-constexpr std::array kKnown = {"java8.al2", "java11", "java17", "java21", "java25", "python3.9", "python3.10", "python3.11",
-    "python3.12", "python3.13", "python3.14", "dotnet8", "dotnet10", "ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0",
-    "provided.al2", "provided.al2023"};
+constexpr std::array kKnown = {"java8.al2", "java11", "java17", "java21", "java25", "dotnet8", "dotnet10", "ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0"};
 constexpr std::array kRetired = {"nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x", "nodejs12.x",
     "nodejs14.x", "nodejs16.x", "java8", "python2.7", "python3.6", "python3.7", "python3.8", "dotnetcore1.0", "dotnetcore2.0",
     "dotnetcore2.1", "dotnetcore3.1", "dotnet6", "go1.x", "ruby2.5", "ruby2.7", "provided"};

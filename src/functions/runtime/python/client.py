@@ -16,6 +16,7 @@ CHANNEL = 3
 FLAG_LOGGED, FLAG_EXITING = 1, 2
 RESPONSE_BYTES_MAX = 6291556
 LOG_FD = os.dup(1)
+SDK_PACKAGES = {"boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six"}
 
 
 class Channel:
@@ -201,7 +202,9 @@ def dump(value):
 def forget_preloaded(folders):
     """A package that the function brings itself wins over the one that was loaded before there was a function."""
     found = {entry.split(".")[0] for folder in folders if os.path.isdir(folder) for entry in os.listdir(folder)}
-    for name in [name for name in sys.modules if name.split(".")[0] in found and name != "__main__"]:
+    if not found & SDK_PACKAGES:
+        return
+    for name in [name for name in sys.modules if name.split(".")[0] in SDK_PACKAGES]:
         del sys.modules[name]
 
 
