@@ -21,6 +21,7 @@
 #include "platform/port_holder.h"
 #include "platform/resource_types.h"
 #include "services/apigateway/api_catalog.h"
+#include "services/apigateway/operations.h"
 #include "services/apigateway/site.h"
 #include "services/dynamodb/operations.h"
 #include "services/dynamodb/s3_objects.h"
@@ -149,6 +150,7 @@ struct Platform::Impl {
   std::unique_ptr<aws::Pipeline> pipeline;
   FunctionBridge bridge;
   apigateway::ApiCatalog apis;
+  apigateway::ManagementService api_management{apis};
   apigateway::ApiSite site;
   aws::ResourceTypes types;
   std::unique_ptr<templates::StackEngine> stacks;
@@ -178,6 +180,7 @@ Platform::Impl::Impl(Options given)
   roles.bind(registry);
   objects.bind(registry);
   parameters.bind(registry);
+  api_management.bind(registry);
   sts::bind(registry, {sessions, clock, entropy, [this]() -> aws::ApiClient& { return *pipeline; }});
   if (root) authenticator.emplace(*root, sessions, workers, clock, std::string(kAccount));
   stacks = std::make_unique<templates::StackEngine>(types, *store, clock, entropy);

@@ -115,7 +115,8 @@ Definition definition_from_json(const json::object& object) {
 
 json::object stage_to_json(const Stage& stage) {
   return {{"name", stage.name}, {"deployment", stage.deployment_id}, {"auto", stage.auto_deploy},
-          {"description", stage.description}, {"variables", pairs_to_json(stage.variables)}, {"tags", pairs_to_json(stage.tags)}};
+          {"description", stage.description}, {"variables", pairs_to_json(stage.variables)}, {"tags", pairs_to_json(stage.tags)},
+          {"created", stage.created.time_since_epoch().count()}, {"updated", stage.updated.time_since_epoch().count()}};
 }
 
 }  // namespace
@@ -175,6 +176,9 @@ Api api_from_json(const json::value& stored) {
     const json::object& stage = value.as_object();
     out.stages[name] = Stage{text(stage, "name"), text(stage, "deployment"), stage.at("auto").as_bool(), text(stage, "description"),
                              pairs(stage.at("variables")), pairs(stage.at("tags"))};
+    if (!stage.contains("created")) continue;
+    out.stages[name].created = millis(stage, "created");
+    out.stages[name].updated = millis(stage, "updated");
   }
   return out;
 }

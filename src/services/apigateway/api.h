@@ -97,6 +97,7 @@ struct Stage {
   bool auto_deploy = false;
   std::string description = {};
   std::map<std::string, std::string> variables = {}, tags = {};
+  Millis created = {}, updated = {};  // zero in values stored before they were kept
 };
 
 struct Api {

@@ -18,6 +18,10 @@ constexpr unsigned kAttemptsMax = 16;
   throw aws::ApiError(kNotFound, fmt::format("Invalid API identifier specified {}:{}", scope.account, id));
 }
 
+void check_stage_count(const Api& api, const std::string& name) {
+  if (!api.stages.contains(name) && api.stages.size() >= kStagesMax) throw aws::ApiError(kBadRequest, fmt::format("An API has at most {} stages", kStagesMax));
+}
+
 Api parse_stored(const storage::Value& value, std::string_view id) {
   try {
     return api_from_json(json::parse(value.bytes));
@@ -179,6 +183,11 @@ awaitable<Api> ApiCatalog::create(aws::Scope scope, NewApi details) {
     api.tags = details.tags;
     api.created = clock_.wall();
     api.create_token = details.token;
+    for (Stage stage : details.stages) {
+      check_stage(api.protocol, stage);
+      stage.created = stage.updated = api.created;
+      api.stages[stage.name] = std::move(stage);
+    }
     if (details.define) api.definition = details.define(api.id);
     api.name = details.name.empty() ? api.definition.title : details.name;
     if (api.name.empty()) throw aws::ApiError(kBadRequest, "API name is required: neither Name nor Body.info.title is given");
@@ -219,7 +228,8 @@ awaitable<> ApiCatalog::remove(aws::Scope scope, std::string api_id) {
   throw aws::ApiError(kUnavailable, "The API could not be deleted; try again");
 }
 
-awaitable<Deployment> ApiCatalog::deploy(aws::Scope scope, std::string api_id, std::string description, std::string stage_name, std::string token) {
+awaitable<Deployment> ApiCatalog::deploy(aws::Scope scope, std::string api_id, std::string description, std::string stage_name, std::string token,
+                                         std::function<void(Stage&)> adjust) {
   Deployment made;
   co_await update(scope, api_id, [&](Api& api) {
     for (const auto& [id, deployment] : api.deployments) {
@@ -235,9 +245,13 @@ awaitable<Deployment> ApiCatalog::deploy(aws::Scope scope, std::string api_id, s
     made = Deployment{id, description, clock_.wall(), token, stage_name, api.definition};
     api.deployments[id] = made;
     if (stage_name.empty()) return;
+    check_stage_count(api, stage_name);
     Stage& stage = api.stages[stage_name];
+    if (stage.name.empty()) stage.created = made.created;
     stage.name = stage_name;
     stage.deployment_id = id;
+    stage.updated = made.created;
+    if (adjust) adjust(stage);
     check_stage(api.protocol, stage);
   });
   co_return made;
@@ -265,11 +279,31 @@ awaitable<> ApiCatalog::put_stage(aws::Scope scope, std::string api_id, Stage st
     check_stage(api.protocol, stage);
     if (!stage.auto_deploy && !api.deployments.contains(stage.deployment_id)) throw aws::ApiError(kBadRequest, "Invalid deployment identifier specified");
     if (!create && !api.stages.contains(stage.name)) throw aws::ApiError(kNotFound, "Invalid stage identifier specified");
-    if (create && !api.stages.contains(stage.name) && api.stages.size() >= kStagesMax) {
-      throw aws::ApiError(kBadRequest, fmt::format("An API has at most {} stages", kStagesMax));
+    if (create) check_stage_count(api, stage.name);
+    Stage& stored = api.stages[stage.name];
+    const Millis now = clock_.wall(), created = stored.name.empty() ? now : stored.created;
+    stored = stage;
+    stored.created = created;
+    stored.updated = now;
+  });
+}
+
+awaitable<Stage> ApiCatalog::add_stage(aws::Scope scope, std::string api_id, Stage stage) {
+  stage.created = stage.updated = clock_.wall();
+  bool tried = false;
+  co_await update(scope, api_id, [&](Api& api) {
+    check_stage(api.protocol, stage);
+    if (!stage.auto_deploy && !api.deployments.contains(stage.deployment_id)) throw aws::ApiError(kBadRequest, "Invalid deployment identifier specified");
+    check_stage_count(api, stage.name);
+    if (const auto found = api.stages.find(stage.name); found != api.stages.end()) {
+      // After a commit of unknown outcome the stage may be the one of the first attempt.
+      if (tried && found->second.created == stage.created && found->second.deployment_id == stage.deployment_id) return;
+      throw aws::ApiError(kConflict, "Stage already exists");
     }
+    tried = true;
     api.stages[stage.name] = stage;
   });
+  co_return stage;
 }
 
 awaitable<> ApiCatalog::remove_stage(aws::Scope scope, std::string api_id, std::string name) {

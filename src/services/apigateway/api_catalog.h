@@ -39,6 +39,7 @@ struct NewApi {
   std::string token;  // the same token gives the same API again; empty: always a new one
   // Reads the definition once the id is known (REST resource ids depend on it). May throw ApiError.
   std::function<Definition(const std::string& api_id)> define;
+  std::vector<Stage> stages = {};  // made with it
 };
 
 class ApiCatalog {  // thread-safe; `store`, `clock`, `entropy` outlive it
@@ -55,16 +56,20 @@ class ApiCatalog {  // thread-safe; `store`, `clock`, `entropy` outlive it
   std::shared_ptr<const CompiledApi> get(const aws::Scope& scope, std::string_view api_id) const;
 
   awaitable<Api> create(aws::Scope scope, NewApi details);
+  Millis now() const { return clock_.wall(); }
   // Applies `change` to the stored API and commits; `change` may run again after a conflict. Throws NotFoundException,
   // whatever `change` throws, ServiceUnavailableException when the store gives up.
   awaitable<Api> update(aws::Scope scope, std::string api_id, std::function<void(Api&)> change);
   awaitable<> remove(aws::Scope scope, std::string api_id);  // of something gone: succeeds
 
-  // Freezes the current definition. With `stage_name` the stage is made or moved to it. Idempotent by token.
-  awaitable<Deployment> deploy(aws::Scope scope, std::string api_id, std::string description, std::string stage_name, std::string token);
+  // Freezes the current definition. With `stage_name` the stage is made or moved to it, and `adjust` may change it. Idempotent by token.
+  awaitable<Deployment> deploy(aws::Scope scope, std::string api_id, std::string description, std::string stage_name, std::string token,
+                               std::function<void(Stage&)> adjust = {});
   // Throws BadRequestException while another stage than the one it made points at it.
   awaitable<> remove_deployment(aws::Scope scope, std::string api_id, std::string deployment_id);
   awaitable<> put_stage(aws::Scope scope, std::string api_id, Stage stage, bool create);
+  // As put_stage, but throws ConflictException for a name that is taken.
+  awaitable<Stage> add_stage(aws::Scope scope, std::string api_id, Stage stage);
   awaitable<> remove_stage(aws::Scope scope, std::string api_id, std::string name);
 
  private:

@@ -1,6 +1,7 @@
 // apigateway/json_reader.h: reads JSON that a user wrote and names the place of each mistake ("Body.paths./a.get: …").
 #pragma once
 
+#include <charconv>
 #include <initializer_list>
 #include <map>
 #include <string>
