@@ -24,7 +24,8 @@ bool is_trace_id(std::string_view text) {
 std::string TraceContext::header() const {
   std::string text = "Root=" + trace_id;
   if (!parent_id.empty()) text += ";Parent=" + parent_id;
-  return text + (sampled ? ";Sampled=1" : ";Sampled=0");
+  text += sampled ? ";Sampled=1" : ";Sampled=0";
+  return lineage.empty() ? text : text + ";Lineage=" + lineage;
 }
 
 std::optional<TraceContext> TraceContext::parse(std::string_view header) {
@@ -41,6 +42,7 @@ std::optional<TraceContext> TraceContext::parse(std::string_view header) {
     if (name == "Root") trace.trace_id = value;
     if (name == "Parent" && is_hex(value, 16)) trace.parent_id = value;
     if (name == "Sampled") trace.sampled = value != "0";
+    if (name == "Lineage" && value.find_first_not_of("0123456789abcdefABCDEF:|-") == value.npos) trace.lineage = value;
   }
   if (!is_trace_id(trace.trace_id)) return std::nullopt;
   return trace;

@@ -30,7 +30,8 @@ struct TraceContext {
   std::string trace_id;   // "1-5759e988-bd862e3fe1be46a994272793"
   std::string parent_id;  // 16 hex digits, may be empty
   bool sampled = true;
-  std::string header() const;  // "Root=…;Parent=…;Sampled=1"
+  std::string lineage;    // "Lineage" as Lambda counts a chain of functions in it, may be empty
+  std::string header() const;  // "Root=…;Parent=…;Sampled=1;Lineage=…"
   // Takes over a well-formed X-Amzn-Trace-Id; nullopt otherwise.
   static std::optional<TraceContext> parse(std::string_view header);
 };

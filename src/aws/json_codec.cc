@@ -104,6 +104,7 @@ class Decoder {
         refuse(v, "String");
       case Kind::kBlob: *static_cast<std::string*>(out) = blob_of(v); return;
       case Kind::kStream: static_cast<Body*>(out)->bytes = blob_of(v); return;
+      case Kind::kEventStream: return;  // only in answers, and only as a stream
       case Kind::kInteger: *static_cast<int*>(out) = whole_number<int>(v, "Integer"); return;
       case Kind::kLong: *static_cast<std::int64_t*>(out) = whole_number<std::int64_t>(v, "Long"); return;
       case Kind::kDouble: *static_cast<double*>(out) = floating_number(v); return;
@@ -200,6 +201,7 @@ void encode_value(const Shape& shape, const void* value, std::string& out, JsonN
     case Kind::kString: write_json_string(*static_cast<const std::string*>(value), out); return;
     case Kind::kBlob: write_json_string(base64_encode(*static_cast<const std::string*>(value)), out); return;
     case Kind::kStream: write_json_string(base64_encode(static_cast<const Body*>(value)->bytes), out); return;
+    case Kind::kEventStream: out += "null"; return;
     case Kind::kInteger: fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}"), *static_cast<const int*>(value)); return;
     case Kind::kLong: fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}"), *static_cast<const std::int64_t*>(value)); return;
     case Kind::kDouble: {

@@ -67,7 +67,7 @@ std::string scalar_to_text(const Shape& shape, const void* value, TimestampForma
     case Kind::kTimestamp:
       return timestamp_to_text(*static_cast<const Timestamp*>(value),
                                format == TimestampFormat::kDefault ? fallback : format);
-    case Kind::kList: case Kind::kMap: case Kind::kStructure: case Kind::kDocument: case Kind::kStream:
+    case Kind::kList: case Kind::kMap: case Kind::kStructure: case Kind::kDocument: case Kind::kStream: case Kind::kEventStream:
     case Kind::kOverride: break;
   }
   throw std::logic_error(fmt::format("shape {} is not a scalar", shape.name));
@@ -96,7 +96,7 @@ std::optional<std::string> scalar_from_text(const Shape& shape, std::string_view
     case Kind::kTimestamp:
       if (auto v = timestamp_from_text(text)) { *static_cast<Timestamp*>(out) = *v; return std::nullopt; }
       return bad("Timestamp");
-    case Kind::kList: case Kind::kMap: case Kind::kStructure: case Kind::kDocument: case Kind::kStream:
+    case Kind::kList: case Kind::kMap: case Kind::kStructure: case Kind::kDocument: case Kind::kStream: case Kind::kEventStream:
     case Kind::kOverride: break;
   }
   return bad("a structure");

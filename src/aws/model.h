@@ -20,6 +20,7 @@
 #include <boost/json/value.hpp>
 
 #include "aws/api_call.h"
+#include "aws/event_stream.h"
 #include "http/message.h"
 
 namespace parvis::aws {
@@ -64,7 +65,8 @@ template <class T>
 struct Codec;
 
 enum class Kind : std::uint8_t {
-  kString, kBlob, kInteger, kLong, kDouble, kBoolean, kTimestamp, kList, kMap, kStructure, kDocument, kStream, kOverride,
+  kString, kBlob, kInteger, kLong, kDouble, kBoolean, kTimestamp, kList, kMap, kStructure, kDocument, kStream, kEventStream,
+  kOverride,
 };
 enum class Location : std::uint8_t { kBody, kUri, kQuery, kHeader, kHeaders, kStatusCode, kPayload };
 enum class TimestampFormat : std::uint8_t { kDefault, kUnix, kIso8601, kRfc822 };
@@ -137,7 +139,7 @@ struct Shape {
   std::string_view xml_name = {};       // locationName of the structure itself (rest-xml payloads)
   std::string_view xml_namespace = {};
   // Lists and maps.
-  const Shape* element = nullptr;       // list member, map value
+  const Shape* element = nullptr;       // list member, map value, the union of an event stream
   const Shape* key = nullptr;
   std::string_view element_wire = "member", key_wire = "key", value_wire = "value";
   bool flattened = false;

@@ -149,6 +149,20 @@ awaitable<> copy_body(std::shared_ptr<http::ByteSource> source, http::ByteSink& 
   while (std::optional<std::string> piece = co_await source->read()) co_await sink.write(std::move(*piece));
 }
 
+class EventEncoder final : public EventSink {
+ public:
+  EventEncoder(const Shape& events, http::ByteSink& sink) : events_(events), sink_(sink) {}
+  awaitable<> write(std::shared_ptr<const void> event) override { co_await sink_.write(encode_event(events_, event.get())); }
+
+ private:
+  const Shape& events_;
+  http::ByteSink& sink_;
+};
+awaitable<> write_events(std::function<awaitable<>(EventSink&)> run, const Shape* events, http::ByteSink& sink) {
+  EventEncoder encoder(*events, sink);
+  co_await run(encoder);
+}
+
 // Roots of S3's answers, which the models do not name. Source: S3 API Reference, the response syntax of each operation.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 17> kS3Roots{{
     {"CompleteMultipartUpload", "CompleteMultipartUploadResult"}, {"CreateMultipartUpload", "InitiateMultipartUploadResult"},
@@ -187,6 +201,13 @@ void encode_payload(const OperationModel& op, const Member& m, const void* field
     if (!body.source) { response.body = body.bytes; return; }
     if (body.size_bytes) response.headers.set("Content-Length", std::to_string(*body.size_bytes));
     response.stream = [source = body.source](http::ByteSink& sink) { return copy_body(source, sink); };
+    return;
+  }
+  if (m.shape->kind == Kind::kEventStream) {
+    content_type("application/vnd.amazon.eventstream");
+    if (field) response.stream = [run = static_cast<const EventStream*>(field)->run, events = m.shape->element](http::ByteSink& sink) {
+      return write_events(run, events, sink);
+    };
     return;
   }
   if (m.shape->kind == Kind::kBlob || m.shape->kind == Kind::kString) {

@@ -58,7 +58,7 @@ void print(const Shape& shape, const void* value, std::string& out) {
       out += ')';
       return;
     }
-    case Kind::kBlob: case Kind::kStream: out += "java.nio.HeapByteBuffer"; return;
+    case Kind::kBlob: case Kind::kStream: case Kind::kEventStream: out += "java.nio.HeapByteBuffer"; return;
     case Kind::kDocument: case Kind::kOverride: out.append(shape.name); return;
     case Kind::kString: out.append(*static_cast<const std::string*>(value), 0, kValueBytesMax); return;
     case Kind::kInteger: case Kind::kLong: case Kind::kDouble: case Kind::kBoolean: case Kind::kTimestamp:
@@ -80,7 +80,7 @@ class Validator {
       case Kind::kList: return list(shape, v);
       case Kind::kMap: return map(shape, v);
       case Kind::kStructure: return structure(shape, v);
-      case Kind::kBoolean: case Kind::kTimestamp: case Kind::kDocument: case Kind::kStream: case Kind::kOverride: return;
+      case Kind::kBoolean: case Kind::kTimestamp: case Kind::kDocument: case Kind::kStream: case Kind::kEventStream: case Kind::kOverride: return;
     }
   }
   std::optional<std::string> message() const {
@@ -174,7 +174,7 @@ class Validator {
   // Whether anything below the shape can fail: saves walking large maps and lists of plain values.
   static bool constrained(const Shape& shape) {
     switch (shape.kind) {
-      case Kind::kBoolean: case Kind::kTimestamp: case Kind::kDocument: case Kind::kStream: case Kind::kOverride: return false;
+      case Kind::kBoolean: case Kind::kTimestamp: case Kind::kDocument: case Kind::kStream: case Kind::kEventStream: case Kind::kOverride: return false;
       case Kind::kStructure: return !shape.members.empty();
       case Kind::kList: case Kind::kMap: return true;
       case Kind::kString: case Kind::kBlob: case Kind::kInteger: case Kind::kLong: case Kind::kDouble: break;

@@ -66,7 +66,7 @@ class XmlDecoder {
       case Kind::kMap:
         for (const XmlNode& child : node.children) entry(shape, child, out);
         return;
-      case Kind::kDocument: case Kind::kOverride: case Kind::kStream:
+      case Kind::kDocument: case Kind::kOverride: case Kind::kStream: case Kind::kEventStream:
         throw DecodeError(fmt::format("{} cannot be read from XML", shape.name));
       case Kind::kString: case Kind::kBlob: case Kind::kInteger: case Kind::kLong: case Kind::kDouble:
       case Kind::kBoolean: case Kind::kTimestamp:

@@ -66,7 +66,7 @@ class Model:
         self.overrides = spec.get("overrides", {})
         self.patterns = patterns
         self.cc_patterns, self.order, self.boxed, self.state = {}, [], set(), {}
-        self.streams = set()
+        self.streams, self.event_streams = set(), set()
         self.manifest = None
         for name in self.operations:
             if name not in self.json["operations"]:
@@ -97,7 +97,12 @@ class Model:
         s = self.shapes[member["shape"]]
         return s["type"] == "blob" and (member.get("streaming") or s.get("streaming"))
 
+    def is_event_stream(self, member):
+        return self.shapes[member["shape"]].get("eventstream", False)
+
     def member_type(self, owner, name, member):
+        if self.is_event_stream(member):
+            return "EventStream"
         if self.is_stream(member):
             return "Body"
         kind = self.type_of(member["shape"])
@@ -110,9 +115,9 @@ class Model:
         self.state[shape] = "open"
         s = self.shapes[shape]
         if shape not in self.overrides:
-            if s.get("eventstream"):
-                fail(f"{self.name}.{shape}: event streams are not supported yet")
             for name, member in s.get("members", {}).items():
+                if self.is_event_stream(member):
+                    self.event_streams.add(member["shape"])
                 if self.is_stream(member):
                     self.streams.add(member["shape"])
                     continue
@@ -204,6 +209,8 @@ class Model:
         ns = self.name.replace("-", "_")
         body = [f"constinit const Shape s_stream_{shape}{{.name = {quote(shape)}, .kind = Kind::kStream}};"
                 for shape in sorted(self.streams)]
+        body += [f"constinit const Shape s_events_{shape}{{.name = {quote(shape)}, .kind = Kind::kEventStream, .element = &s_{shape}}};"
+                 for shape in sorted(self.event_streams)]
         for shape in self.order:
             body += self.shape_lines(shape)
         body.append('constinit const Shape s_empty{.name = "Empty", .kind = Kind::kStructure};')
@@ -287,11 +294,11 @@ class Model:
     def member_line(self, owner, name, member):
         s = self.shapes[owner]
         fields = [f".name = {quote(name)}", f".wire = {quote(member.get('locationName', name))}"]
-        prefix = "s_stream_" if self.is_stream(member) else "s_"
+        prefix = "s_stream_" if self.is_stream(member) else "s_events_" if self.is_event_stream(member) else "s_"
         fields.append(f".shape = &{prefix}{member['shape']}")
         if name in s.get("required", []):
             fields.append(".required = true")
-        if s.get("payload") == name:
+        if s.get("payload") == name or member.get("eventpayload"):
             fields.append(".location = Location::kPayload")
         elif member.get("location"):
             fields.append(f".location = Location::{LOCATIONS[member['location']]}")
@@ -373,11 +380,23 @@ class Model:
         lines += ["  return kModel;", "}"]
         return lines
 
+    def check_event_streams(self):
+        for op in self.operations:
+            shape = self.json["operations"][op].get("input", {}).get("shape")
+            for name, member in self.shapes.get(shape, {}).get("members", {}).items():
+                if self.is_event_stream(member):
+                    fail(f"{self.name}:{op}.{name}: event streams of requests are not supported yet")
+        for shape in self.event_streams:
+            for event in self.shapes[shape]["members"].values():
+                if any(m.get("eventheader") for m in self.shapes[event["shape"]].get("members", {}).values()):
+                    fail(f"{self.name}.{event['shape']}: members in the headers of events are not supported yet")
+
     def generate(self):
         for op in self.operations:
             for part in ("input", "output"):
                 if part in self.json["operations"][op]:
                     self.visit(self.json["operations"][op][part]["shape"])
+        self.check_event_streams()
         source = self.source()
         return {f"{self.name}.h": self.header(), f"{self.name}.cc": source}
 

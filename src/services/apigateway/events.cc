@@ -1,7 +1,5 @@
 #include "services/apigateway/events.h"
 
-#include <boost/algorithm/string/predicate.hpp>
-
 #include "core/hash.h"
 
 namespace parvis::apigateway {
@@ -17,48 +15,6 @@ struct Scratch {
   json::storage_ptr memory{&resource};
 };
 
-// The request's headers as the function sees them: what the gateway adds stands in place of what a client claimed.
-Fields function_headers(const ProxyRequest& request, bool lower) {
-  Fields out;
-  std::string forwarded_for;
-  for (const auto& [name, value] : request.http.headers) {
-    const std::string low = to_lower(name);
-    if (low == "x-forwarded-for") {
-      forwarded_for.append(forwarded_for.empty() ? "" : ", ").append(value);
-      continue;
-    }
-    if (low == "x-forwarded-port" || low == "x-forwarded-proto" || low == "x-amzn-trace-id" || low == "connection" ||
-        low == "transfer-encoding" || low == "keep-alive" || low == "upgrade") {
-      continue;
-    }
-    // One name per header, spelled as it came first.
-    std::string key = to_utf8(lower ? low : name);
-    for (const NamedValue& before : out) {
-      if (boost::iequals(before.first, key)) key = before.first;
-    }
-    out.emplace_back(std::move(key), to_utf8(value));
-  }
-  const auto add = [&](std::string_view name, std::string value) {
-    out.emplace_back(lower ? to_lower(name) : std::string(name), std::move(value));
-  };
-  add("X-Amzn-Trace-Id", "Root=" + request.trace_id);
-  add("X-Forwarded-For", to_utf8(forwarded_for.empty() ? request.http.remote_address : forwarded_for + ", " + request.http.remote_address));
-  const std::size_t colon = request.http.host.rfind(':');
-  const bool has_port = colon != std::string::npos && request.http.host.find(']', colon) == std::string::npos;
-  add("X-Forwarded-Port", has_port ? to_utf8(request.http.host.substr(colon + 1)) : request.http.tls ? "443" : "80");
-  add("X-Forwarded-Proto", request.http.tls ? "https" : "http");
-  return out;
-}
-
-Fields query_of(const ProxyRequest& request) {
-  Fields out = http::parse_query(request.http.query());
-  for (auto& [name, value] : out) {
-    name = to_utf8(name);
-    value = to_utf8(value);
-  }
-  return out;
-}
-
 json::value last_values(const Fields& fields, const json::storage_ptr& memory) {
   if (fields.empty()) return nullptr;
   json::object out(memory);
@@ -72,19 +28,6 @@ json::value all_values(const Fields& fields, const json::storage_ptr& memory) {
     json::value& list = out[name];
     if (!list.is_array()) list.emplace_array();
     list.as_array().emplace_back(value);
-  }
-  return out;
-}
-json::object joined_values(const Fields& fields, const json::storage_ptr& memory) {
-  json::object out(memory);
-  for (const auto& [name, value] : fields) {
-    json::value& text = out[name];
-    if (!text.is_string()) {
-      text = value;
-    } else {
-      text.as_string() += ",";
-      text.as_string() += value;
-    }
   }
   return out;
 }
@@ -116,7 +59,7 @@ Body body_of(const ProxyRequest& request, const json::storage_ptr& memory) {
   const std::string_view type = request.http.headers.get("content-type");
   const bool binary = request.api.protocol == Protocol::kRest
                           ? is_binary_type(request.definition.binary_media_types, type.empty() ? "application/json" : type)
-                          : !is_text_type(type) || request.http.headers.find("content-encoding") || !is_utf8(bytes);
+                          : aws::is_binary_body(request.http);
   if (binary) return {json::value(base64_encode(bytes), memory), true};
   return {json::value(to_utf8(bytes), memory), false};
 }
@@ -142,7 +85,7 @@ std::string make_event_v1(const ProxyRequest& request) {
   const json::storage_ptr& memory = scratch.memory;
   const bool rest = request.api.protocol == Protocol::kRest;
   const Route& route = *request.match.route;
-  const Fields headers = function_headers(request, !rest), query = query_of(request);
+  const Fields headers = aws::function_headers(request.http, request.trace_id, !rest), query = aws::query_fields(request.http);
   // An HTTP API's route stands for the resource; its id is the route key.
   json::object context({{"resourceId", rest ? route.resource_id : route.key()},
                        {"resourcePath", route.path},
@@ -179,50 +122,12 @@ std::string make_event_v1(const ProxyRequest& request) {
 }
 
 std::string make_event_v2(const ProxyRequest& request) {
-  Scratch scratch;
-  const json::storage_ptr& memory = scratch.memory;
-  const Route& route = *request.match.route;
-  Fields headers = function_headers(request, true);
-  json::array cookies(memory);
-  std::erase_if(headers, [&](const NamedValue& field) {
-    if (field.first != "cookie") return false;
-    std::string_view rest = field.second;
-    while (!rest.empty()) {
-      const std::size_t end = rest.find(';');
-      std::string_view cookie = rest.substr(0, end);
-      while (!cookie.empty() && cookie.front() == ' ') cookie.remove_prefix(1);
-      while (!cookie.empty() && cookie.back() == ' ') cookie.remove_suffix(1);
-      if (!cookie.empty()) cookies.emplace_back(cookie);
-      rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
-    }
-    return true;
-  });
-  const std::string path = path_with_stage(request);
-  json::object context({{"accountId", request.api.scope.account},
-                       {"apiId", request.api.id},
-                       {"domainName", request.api.domain_name()},
-                       {"domainPrefix", request.api.id},
-                       {"http", {{"method", request.http.method},
-                                 {"path", path},
-                                 {"protocol", "HTTP/1.1"},
-                                 {"sourceIp", to_utf8(request.http.remote_address)},
-                                 {"userAgent", to_utf8(request.http.headers.get("user-agent"))}}},
-                       {"requestId", request.extended_request_id},
-                       {"routeKey", route.key()},
-                       {"stage", request.stage.name},
-                       {"time", format_clf_time(request.now)},
-                       {"timeEpoch", request.now.time_since_epoch().count()}}, memory);
-  json::object event({{"version", "2.0"}, {"routeKey", route.key()}, {"rawPath", path}, {"rawQueryString", to_utf8(request.http.query())}}, memory);
-  if (!cookies.empty()) event["cookies"] = std::move(cookies);
-  event["headers"] = joined_values(headers, memory);
-  if (const Fields query = query_of(request); !query.empty()) event["queryStringParameters"] = joined_values(query, memory);
-  event["requestContext"] = std::move(context);
-  Body body = body_of(request, memory);
-  if (!body.text.is_null()) event["body"] = std::move(body.text);
-  if (!request.match.path_parameters.empty()) event["pathParameters"] = path_parameters(request, memory);
-  event["isBase64Encoded"] = body.base64;
-  if (!request.stage.variables.empty()) event["stageVariables"] = map_or_null(request.stage.variables, memory);
-  return json::serialize(event);
+  const std::string key = request.match.route->key();
+  return aws::make_http_event({.http = request.http, .path = path_with_stage(request), .account_id = request.api.scope.account,
+                               .api_id = request.api.id, .domain_name = request.api.domain_name(),
+                               .request_id = request.extended_request_id, .trace_id = request.trace_id, .route_key = key,
+                               .stage = request.stage.name, .now = request.now, .path_parameters = request.match.path_parameters,
+                               .stage_variables = request.stage.variables});
 }
 
 }  // namespace parvis::apigateway

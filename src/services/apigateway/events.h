@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "aws/proxy_event.h"
 #include "http/message.h"
 #include "services/apigateway/router.h"
 
@@ -36,11 +37,6 @@ std::string with_stage_variables(std::string text, const Stage& stage);
 
 // True when an entry of `types` (or "*/*") names the media type in `header`, parameters aside, without case.
 bool is_binary_type(const std::vector<std::string>& types, std::string_view header);
-// HTTP APIs pass these bodies as text and all others in base64.
-bool is_text_type(std::string_view content_type);
-bool is_utf8(std::string_view text);
-std::string to_utf8(std::string_view text);     // invalid bytes become U+FFFD
-std::string to_lower(std::string_view text);
-std::string format_clf_time(Millis time);       // "09/Apr/2015:12:34:56 +0000"
+using aws::format_clf_time, aws::is_text_type, aws::is_utf8, aws::to_lower, aws::to_utf8;
 
 }  // namespace parvis::apigateway

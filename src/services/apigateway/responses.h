@@ -7,20 +7,16 @@
 #include <optional>
 #include <string_view>
 
+#include "aws/proxy_answer.h"
 #include "http/message.h"
 #include "services/apigateway/events.h"
 
 namespace parvis::apigateway {
 
-enum class MapErrc {
-  kMalformed,  // not the form the gateway asks for
-  kBadBase64,  // isBase64Encoded, and the body is not base64
-};
+using aws::MapErrc, aws::map_http_v1, aws::map_http_v2;
 
 // `accept` is the request's Accept header: REST decodes a base64 body only when its first type is a binary media type.
 std::expected<http::Response, MapErrc> map_rest(std::string_view payload, const Definition& definition, std::string_view accept);
-std::expected<http::Response, MapErrc> map_http_v1(std::string_view payload);
-std::expected<http::Response, MapErrc> map_http_v2(std::string_view payload);
 
 // Errors that the gateway answers by itself.
 enum class GatewayError {

@@ -88,7 +88,7 @@ class ApiSiteTest : public testing::Test {
     out.body = std::move(body);
     out.remote_address = "127.0.0.1";
     for (auto& [name, value] : headers) out.headers.add(name, value);
-    return run(site_.handle(api, std::move(stage), std::move(out), {.trace_id = "1-5759e988-bd862e3fe1be46a994272793", .parent_id = {}}));
+    return run(site_.handle(api, std::move(stage), std::move(out), {.trace_id = "1-5759e988-bd862e3fe1be46a994272793", .parent_id = {}, .sampled = true, .lineage = {}}));
   }
 
   storage::testing::FakeStore store_;
