@@ -13,6 +13,7 @@ namespace fs = std::filesystem;
 
 // Lambda's places. Source: Lambda Developer Guide, "Lambda runtime environment" and "Packaging layers".
 constexpr const char* kTask = "/var/task";
+constexpr const char* kLayers = "/opt";
 constexpr const char* kPrograms = "/var/lang/bin/";
 constexpr const char* kRuntime = "/var/runtime/";
 constexpr const char* kNodeSdk = "/var/runtime/node_modules";
@@ -53,12 +54,28 @@ sandbox::Policy landlock_policy(const EngineOptions& options, const Program& pro
   if (!program.bootstrap) policy.views.insert(policy.views.end(), {{program.interpreter, program.interpreter}, {program.client, program.client}});
   if (!program.sdk_dir.empty()) policy.views.push_back({program.sdk_dir, program.sdk_dir});
   if (function) policy.views.push_back({function->code_dir, function->code_dir});
+  if (function && !function->layers_dir.empty()) policy.views.push_back({function->layers_dir, function->layers_dir});
   return policy;
 }
 
 }  // namespace
 
 bool can_wait_generic(const EngineOptions& options) { return !options.sandbox || options.sandbox->facilities.namespaces; }
+
+void name_places_inside(const EngineOptions& options, const FunctionSpec& function, std::map<std::string, std::string>& environment) {
+  if (!options.sandbox || !options.sandbox->facilities.namespaces || function.layers_dir.empty()) return;
+  const std::pair<const std::string&, const char*> places[] = {{function.layers_dir, kLayers}, {function.code_dir, kTask}, {options.node_sdk_dir, kNodeSdk}};
+  for (const char* name : {"PATH", "LD_LIBRARY_PATH", "NODE_PATH", "PYTHONPATH", "GEM_PATH", "RUBYLIB", "CLASSPATH"}) {
+    const auto variable = environment.find(name);
+    if (variable == environment.end()) continue;
+    for (const auto& [outside, inside] : places) {
+      if (outside.empty()) continue;
+      for (std::size_t at = 0; (at = variable->second.find(outside, at)) != std::string::npos; at += std::string_view(inside).size()) {
+        variable->second.replace(at, outside.size(), inside);
+      }
+    }
+  }
+}
 
 std::expected<std::unique_ptr<Cell>, std::string> Cell::make(const EngineOptions& options, const Program& program, unsigned number, const FunctionSpec* function) {
   std::unique_ptr<Cell> cell(new Cell);
@@ -95,7 +112,9 @@ std::expected<Cell::FunctionPlaces, std::string> Cell::take_in(int pidfd, const 
   // Writable by the worker's own user id; only this function's workers ever see the folder.
   fs::permissions(cache_dir, fs::perms::all, error);
   if (error) return std::unexpected("cannot create " + cache_dir + ": " + error.message());
-  if (auto shown = sandbox_->show(pidfd, {{function.code_dir, kTask}, {cache_dir, kCache, true}}); !shown) return std::unexpected(shown.error());
+  std::vector<sandbox::View> views{{function.code_dir, kTask}, {cache_dir, kCache, true}};
+  if (!function.layers_dir.empty()) views.push_back({function.layers_dir, kLayers});
+  if (auto shown = sandbox_->show(pidfd, views); !shown) return std::unexpected(shown.error());
   return FunctionPlaces{kTask, kCache};
 }
 

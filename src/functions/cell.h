@@ -3,6 +3,7 @@
 #pragma once
 
 #include <expected>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,6 +49,9 @@ class Cell {
   std::shared_ptr<sandbox::Sandbox> sandbox_;
   bool bootstrap_ = false;
 };
+
+// The variables that name folders of the host (code, layers, SDK), as the worker will see those.
+void name_places_inside(const EngineOptions& options, const FunctionSpec& function, std::map<std::string, std::string>& environment);
 
 // Whether a worker can wait in its cell before its function is known.
 bool can_wait_generic(const EngineOptions& options);

@@ -28,6 +28,7 @@ struct FunctionSpec {
   std::string runtime;      // "nodejs22.x"
   std::string handler;      // "index.handler"
   std::string code_dir;     // unpacked bundle, read-only
+  std::string layers_dir;   // what a sandbox shows as /opt, read-only; may be empty. `environment` names it already
   std::map<std::string, std::string> environment;  // the complete environment of the worker, nothing is added but the engine's own
   unsigned memory_mb = 128;
   std::chrono::milliseconds timeout{3000};

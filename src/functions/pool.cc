@@ -258,6 +258,7 @@ std::map<std::string, std::string> Engine::Impl::function_environment(const Func
   if (spec.runtime.starts_with("nodejs") && !places.sdk_dir.empty()) add("NODE_PATH", places.sdk_dir);
   add("AWS_LAMBDA_LOG_STREAM_NAME", log_stream);
   environment["TMPDIR"] = places.tmp_dir;
+  name_places_inside(options, spec, environment);
   return environment;
 }
 
