@@ -105,16 +105,44 @@ std::string CodeStore::unpack(std::string_view zip, const std::string& sha256) {
     fs::remove_all(staging, failed);
     throw to_api_error(unpacked.error());
   }
+  return finish(staging.string(), target.string());
+}
+
+std::string CodeStore::finish(const std::string& staging, const std::string& target) {
+  std::error_code failed;
   fs::rename(staging, target, failed);
   if (failed) {  // another call was first; its folder has the same contents
     std::error_code ignored;
     fs::remove_all(staging, ignored);
     if (!fs::exists(target, ignored)) {
-      spdlog::error("lambda: cannot move a package into {}: {}", target.string(), failed.message());
+      spdlog::error("lambda: cannot move a package into {}: {}", target, failed.message());
       throw error(kService, "The package could not be unpacked.");
     }
   }
-  return target.string();
+  return target;
+}
+
+// Files are hard links where the file system has them: layers are large, and nothing writes to unpacked folders.
+std::string CodeStore::merge(const std::vector<std::string>& folders, const std::string& name) {
+  const fs::path target = fs::path(options_.cache_dir) / name;
+  std::error_code failed;
+  if (fs::exists(target, failed)) return target.string();
+  const fs::path staging = fs::path(options_.cache_dir) / (".new-" + entropy_.token(16));
+  fs::create_directories(staging);
+  for (const std::string& folder : folders) {
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
+      const fs::path to = staging / fs::relative(entry.path(), folder);
+      if (entry.is_directory()) {
+        if (fs::exists(to, failed) && !fs::is_directory(to, failed)) fs::remove(to, failed);
+        fs::create_directories(to);
+        continue;
+      }
+      fs::remove_all(to, failed);
+      fs::create_hard_link(entry.path(), to, failed);
+      if (failed) fs::copy_file(entry.path(), to);
+    }
+  }
+  return finish(staging.string(), target.string());
 }
 
 awaitable<CodeRef> CodeStore::check(std::string zip) {
@@ -172,6 +200,30 @@ awaitable<std::string> CodeStore::folder(aws::Scope scope, CodeRef code) {
   if (fs::exists(target, failed)) co_return target.string();
   const std::string zip = co_await read(std::move(scope), code);
   co_return co_await run_blocking(options_.blocking, [this, &zip, &code] { return unpack(zip, code.sha256); });
+}
+
+awaitable<std::string> CodeStore::layers_folder(aws::Scope scope, std::vector<LayerUse> layers) {
+  if (layers.empty()) co_return "";
+  std::vector<std::string> folders;
+  Digest digest(Digest::Kind::kSha256);
+  for (const LayerUse& layer : layers) {
+    folders.push_back(co_await folder(scope, layer.code));
+    digest.update(layer.code.sha256);
+  }
+  if (folders.size() == 1) co_return folders.front();
+  const std::string name = "layers-" + hex_encode(digest.finish());
+  co_return co_await run_blocking(options_.blocking, [this, &folders, &name] { return merge(folders, name); });
+}
+
+awaitable<std::uint64_t> CodeStore::unpacked_bytes(aws::Scope scope, CodeRef code) {
+  const std::string at = co_await folder(std::move(scope), std::move(code));
+  co_return co_await run_blocking(options_.blocking, [&at] {
+    std::uint64_t bytes = 0;
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(at)) {
+      if (entry.is_regular_file()) bytes += entry.file_size();
+    }
+    return bytes;
+  });
 }
 
 awaitable<> CodeStore::remove(aws::Scope scope, CodeRef code) {

@@ -40,6 +40,9 @@ class CodeStore {  // thread-safe; `store`, `entropy` and `clock` outlive it
   // The unpacked folder, made when it is not there. Throws ServiceException when the stored bytes do not fit the hash.
   awaitable<std::string> folder(aws::Scope scope, CodeRef code);
   awaitable<std::string> read(aws::Scope scope, CodeRef code);
+  // One folder with the contents of all layers, as a worker sees it under /opt: later ones over earlier ones. "" for none.
+  awaitable<std::string> layers_folder(aws::Scope scope, std::vector<LayerUse> layers);
+  awaitable<std::uint64_t> unpacked_bytes(aws::Scope scope, CodeRef code);
   // To be put into the commit that writes, or stops having, a record with this code. Nothing for local folders.
   static void hold(const aws::Scope& scope, const CodeRef& code, storage::Commit& commit);
   static void let_go(const aws::Scope& scope, const CodeRef& code, storage::Commit& commit);
@@ -51,6 +54,8 @@ class CodeStore {  // thread-safe; `store`, `entropy` and `clock` outlive it
  private:
   storage::BlobStore packages(const aws::Scope& scope);
   std::string unpack(std::string_view zip, const std::string& sha256);  // blocking
+  std::string merge(const std::vector<std::string>& folders, const std::string& name);  // blocking
+  std::string finish(const std::string& staging, const std::string& target);
   storage::Store& store_;
   Entropy& entropy_;
   const Clock& clock_;

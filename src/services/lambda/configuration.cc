@@ -1,7 +1,5 @@
 #include "services/lambda/configuration.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "core/hash.h"
@@ -9,8 +7,6 @@
 namespace parvis::lambda {
 namespace model = aws::model::lambda;
 namespace {
-
-constexpr std::size_t kPolicyBytesMax = 20'480;
 
 [[noreturn]] void refuse(std::string_view member, std::string_view why = {}) {
   throw error(kInvalidParameterValue, fmt::format("{} is not available on this platform yet{}{}", member, why.empty() ? "." : ": ", why));
@@ -26,13 +22,11 @@ void refuse_shared(const Input& in) {
   }
   if (in.dead_letter_config && filled(in.dead_letter_config->target_arn)) refuse("DeadLetterConfig");
   if (filled(in.kms_key_arn)) refuse("KMSKeyArn");
-  if (filled(in.layers)) refuse("Layers", "put what they hold into the package.");
   if (filled(in.file_system_configs)) refuse("FileSystemConfigs");
   if (in.image_config && (filled(in.image_config->entry_point) || filled(in.image_config->command) ||
                           filled(in.image_config->working_directory))) {
     refuse("ImageConfig");
   }
-  if (in.snap_start && in.snap_start->apply_on && *in.snap_start->apply_on != "None") refuse("SnapStart");
   if (in.capacity_provider_config) refuse("CapacityProviderConfig");
   if (in.durable_config) refuse("DurableConfig");
   if (in.runtime_config) refuse("RuntimeConfig");
@@ -56,6 +50,7 @@ void apply_shared(FunctionRecord& record, const Input& in) {
   if (in.tracing_config && in.tracing_config->mode) record.tracing_mode = *in.tracing_config->mode;
   if (in.ephemeral_storage && in.ephemeral_storage->size) record.ephemeral_mb = *in.ephemeral_storage->size;
   if (in.logging_config && in.logging_config->log_group) record.log_group = *in.logging_config->log_group;
+  if (in.snap_start && in.snap_start->apply_on) record.snap_start = *in.snap_start->apply_on == "PublishedVersions";
 }
 
 }  // namespace
@@ -64,7 +59,7 @@ void refuse_unsupported(const model::CreateFunctionInput& in) {
   refuse_shared(in);
   if (filled(in.code_signing_config_arn)) refuse("CodeSigningConfigArn");
   if (in.tenancy_config) refuse("TenancyConfig");
-  if (in.publish.value_or(false) || in.publish_to) throw error(kInvalidParameterValue, std::string(kNoVersions));
+  if (in.publish_to) refuse("PublishTo");
 }
 
 void refuse_unsupported(const model::UpdateFunctionConfigurationInput& in) { refuse_shared(in); }
@@ -76,6 +71,7 @@ void refuse_code_options(const model::FunctionCode& code) {
 
 void refuse_code_options(const model::UpdateFunctionCodeInput& in) {
   if (in.image_uri) refuse("ImageUri", "use a Zip package.");
+  if (in.publish_to) refuse("PublishTo");
   if (filled(in.source_kms_key_arn)) refuse("SourceKMSKeyArn");
   if (in.s3_object_storage_mode && *in.s3_object_storage_mode != "COPY") refuse("S3ObjectStorageMode REFERENCE");
 }
@@ -96,7 +92,7 @@ model::FunctionConfiguration describe(const FunctionRecord& record, const std::s
   out.memory_size = record.memory_mb;
   out.last_modified = format_last_modified(record.last_modified);
   out.code_sha256 = base64_encode(record.code.sha256);
-  out.version = std::string(kLatest);
+  out.version = record.version;
   if (!record.environment.empty()) {
     out.environment = model::EnvironmentResponse{};
     out.environment->variables = record.environment;
@@ -104,6 +100,14 @@ model::FunctionConfiguration describe(const FunctionRecord& record, const std::s
   out.tracing_config = model::TracingConfigResponse{};
   out.tracing_config->mode = record.tracing_mode;
   out.revision_id = record.revision_id;
+  if (!record.layers.empty()) {
+    out.layers.emplace();
+    for (const LayerUse& layer : record.layers) {
+      out.layers->emplace_back();
+      out.layers->back().arn = layer.arn;
+      out.layers->back().code_size = static_cast<std::int64_t>(layer.code.size_bytes);
+    }
+  }
   out.state = "Active";
   out.last_update_status = "Successful";
   out.package_type = "Zip";
@@ -111,61 +115,12 @@ model::FunctionConfiguration describe(const FunctionRecord& record, const std::s
   out.ephemeral_storage = model::EphemeralStorage{};
   out.ephemeral_storage->size = record.ephemeral_mb;
   out.snap_start = model::SnapStartResponse{};
-  out.snap_start->apply_on = "None";
-  out.snap_start->optimization_status = "Off";
+  out.snap_start->apply_on = record.snap_start ? "PublishedVersions" : "None";
+  out.snap_start->optimization_status = record.snap_start && record.version != kLatest ? "On" : "Off";
   out.logging_config = model::LoggingConfig{};
   out.logging_config->log_format = "Text";
   out.logging_config->log_group = record.log_group_name();
   return out;
-}
-
-Statement make_statement(const FunctionRef& ref, const model::AddPermissionInput& in) {
-  const std::string principal = in.principal.value_or("");
-  boost::json::object body{{"Sid", in.statement_id.value_or("")}, {"Effect", "Allow"}};
-  const bool account = principal.size() == 12 && std::ranges::all_of(principal, [](unsigned char c) { return std::isdigit(c); });
-  if (principal == "*") {
-    body["Principal"] = "*";
-  } else if (account) {
-    body["Principal"] = boost::json::object{{"AWS", fmt::format("arn:aws:iam::{}:root", principal)}};
-  } else if (principal.starts_with("arn:")) {
-    body["Principal"] = boost::json::object{{"AWS", principal}};
-  } else if (principal.find('.') != std::string::npos) {
-    body["Principal"] = boost::json::object{{"Service", principal}};
-  } else {
-    throw error(kInvalidParameterValue, "The provided principal was invalid. Please check the principal and try again.");
-  }
-  body["Action"] = in.action.value_or("");
-  body["Resource"] = ref.qualified_arn();
-  boost::json::object equals, condition;
-  if (in.source_account) equals["AWS:SourceAccount"] = *in.source_account;
-  if (in.event_source_token) equals["lambda:EventSourceToken"] = *in.event_source_token;
-  if (in.function_url_auth_type) equals["lambda:FunctionUrlAuthType"] = *in.function_url_auth_type;
-  if (in.principal_org_id) equals["aws:PrincipalOrgID"] = *in.principal_org_id;
-  if (!equals.empty()) condition["StringEquals"] = std::move(equals);
-  if (in.source_arn) condition["ArnLike"] = boost::json::object{{"AWS:SourceArn", *in.source_arn}};
-  if (in.invoked_via_function_url) {
-    condition["Bool"] = boost::json::object{{"lambda:InvokedViaFunctionUrl", *in.invoked_via_function_url ? "true" : "false"}};
-  }
-  if (!condition.empty()) body["Condition"] = std::move(condition);
-  return {in.statement_id.value_or(""), std::move(body)};
-}
-
-void add_statement(FunctionRecord& record, Statement statement) {
-  if (std::ranges::any_of(record.statements, [&](const Statement& s) { return s.id == statement.id; })) {
-    throw error(kResourceConflict, fmt::format("The statement id ({}) provided already exists. Please provide a new statement id, or "
-        "remove the existing statement.", statement.id));
-  }
-  record.statements.push_back(std::move(statement));
-  if (const std::size_t size = policy_document(record).size(); size > kPolicyBytesMax) {
-    throw error(kPolicyLengthExceeded, fmt::format("The final policy size ({}) is bigger than the limit ({}).", size, kPolicyBytesMax));
-  }
-}
-
-void check_policy_revision(const FunctionRecord& record, const std::optional<std::string>& revision_id) {
-  if (revision_id && *revision_id != record.policy_revision_id) {
-    throw error(kPreconditionFailed, "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to "
-        "retrieve the latest Revision Id");
-  }
 }
 
 }  // namespace parvis::lambda

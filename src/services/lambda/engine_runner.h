@@ -13,6 +13,10 @@ class EngineRunner final : public Runner {  // `engine` outlives it
                                                 functions::Invocation invocation) override {
     return engine_.invoke(std::move(spec), std::move(invocation));
   }
+  awaitable<functions::InvocationResult> invoke_streaming(std::shared_ptr<const functions::FunctionSpec> spec,
+                                                          functions::Invocation invocation, functions::ResponseSink& sink) override {
+    return engine_.invoke_streaming(std::move(spec), std::move(invocation), sink);
+  }
   void retire(const std::string& key) override { engine_.retire(key); }
 
  private:

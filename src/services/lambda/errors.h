@@ -17,6 +17,7 @@ inline constexpr aws::ErrorSpec kResourceNotFound{"ResourceNotFoundException", 4
 inline constexpr aws::ErrorSpec kPreconditionFailed{"PreconditionFailedException", 412, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kTooManyRequests{"TooManyRequestsException", 429, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kPolicyLengthExceeded{"PolicyLengthExceededException", 400, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kRecursiveInvocation{"RecursiveInvocationException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kService{"ServiceException", 500, aws::Fault::kServer};
 
 // Every error shape of Lambda carries Type: "User" for the caller's fault, "Service" for ours.

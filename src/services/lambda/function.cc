@@ -62,12 +62,6 @@ void check_range(std::int64_t value, std::int64_t min, std::int64_t max, std::st
       "have value {} than or equal to {}", value, member, value < min ? "greater" : "less", value < min ? min : max));
 }
 
-boost::json::object to_object(const std::map<std::string, std::string>& map) {
-  boost::json::object out;
-  for (const auto& [key, value] : map) out[key] = value;
-  return out;
-}
-
 std::map<std::string, std::string> to_map(const boost::json::object& object) {
   std::map<std::string, std::string> out;
   for (const auto& entry : object) out.emplace(entry.key(), entry.value().as_string());
@@ -79,6 +73,26 @@ std::string text(const boost::json::object& object, std::string_view key) {
 }
 
 }  // namespace
+
+boost::json::object to_object(const std::map<std::string, std::string>& map) {
+  boost::json::object out;
+  for (const auto& [key, value] : map) out[key] = value;
+  return out;
+}
+
+boost::json::object to_object(const CodeRef& code) {
+  return {{"id", code.id}, {"local_dir", code.local_dir}, {"sha256", hex_encode(code.sha256)}, {"size", code.size_bytes}};
+}
+
+CodeRef to_code(const boost::json::object& object) {
+  return {text(object, "id"), text(object, "local_dir"), hex_decode(text(object, "sha256")).value(),
+          object.at("size").to_number<std::uint64_t>()};
+}
+
+bool is_latest(std::string_view qualifier) { return qualifier.empty() || qualifier == kLatest; }
+bool is_version(std::string_view qualifier) {
+  return !qualifier.empty() && std::ranges::all_of(qualifier, [](unsigned char c) { return std::isdigit(c); });
+}
 
 std::string function_arn(const aws::Scope& scope, std::string_view name) {
   return fmt::format("arn:aws:lambda:{}:{}:function:{}", scope.region, scope.account, name);
@@ -127,7 +141,7 @@ FunctionRef parse_function_ref(const aws::Scope& caller, std::string_view name, 
 
 FunctionRef latest_ref(const aws::Scope& caller, std::string_view name, std::string_view qualifier) {
   FunctionRef ref = parse_function_ref(caller, name, qualifier);
-  if (!ref.qualifier.empty() && ref.qualifier != kLatest) throw not_found(ref);
+  if (!is_latest(ref.qualifier)) throw not_found(ref);
   return ref;
 }
 
@@ -227,6 +241,10 @@ void check_whole(const FunctionRecord& record) {
   check_range(record.ephemeral_mb, 512, 10240, "ephemeralStorage.size");
   check_environment(record.environment);
   check_architecture(record.architecture);
+  // Source: Developer Guide, "Supported features and limitations" of SnapStart: Java 11, Python 3.12, .NET 8 and later.
+  if (record.snap_start && (record.runtime.starts_with("nodejs") || record.runtime.starts_with("ruby") || record.runtime.starts_with("provided"))) {
+    throw error(kInvalidParameterValue, fmt::format("{} is not supported for SnapStart enabled functions.", record.runtime));
+  }
 }
 
 std::string format_last_modified(Millis time) {
@@ -235,31 +253,38 @@ std::string format_last_modified(Millis time) {
   return out;
 }
 
-std::string policy_document(const FunctionRecord& record) {
-  boost::json::array statements;
-  for (const Statement& statement : record.statements) statements.push_back(statement.body);
-  return boost::json::serialize(boost::json::object{{"Version", "2012-10-17"}, {"Id", "default"}, {"Statement", std::move(statements)}});
-}
-
 std::string to_json(const FunctionRecord& r) {
-  boost::json::array statements;
-  for (const Statement& s : r.statements) statements.push_back(boost::json::object{{"id", s.id}, {"body", s.body}});
-  boost::json::object out{{"format", 1}, {"account", r.scope.account}, {"region", r.scope.region}, {"name", r.name},
-      {"runtime", r.runtime}, {"role", r.role}, {"handler", r.handler}, {"description", r.description},
-      {"timeout", r.timeout_seconds}, {"memory", r.memory_mb}, {"ephemeral", r.ephemeral_mb},
+  boost::json::array layers;
+  for (const LayerUse& layer : r.layers) layers.push_back(boost::json::object{{"arn", layer.arn}, {"code", to_object(layer.code)}});
+  boost::json::object out{{"format", 2}, {"account", r.scope.account}, {"region", r.scope.region}, {"id", r.id},
+      {"version", r.version}, {"name", r.name}, {"runtime", r.runtime}, {"role", r.role}, {"handler", r.handler},
+      {"description", r.description}, {"timeout", r.timeout_seconds}, {"memory", r.memory_mb}, {"ephemeral", r.ephemeral_mb},
       {"environment", to_object(r.environment)}, {"tags", to_object(r.tags)}, {"architecture", r.architecture},
-      {"tracing", r.tracing_mode}, {"log_group", r.log_group},
-      {"code", {{"id", r.code.id}, {"local_dir", r.code.local_dir}, {"sha256", hex_encode(r.code.sha256)}, {"size", r.code.size_bytes}}},
-      {"statements", std::move(statements)}, {"policy_revision", r.policy_revision_id}, {"revision", r.revision_id},
-      {"config", r.config_id}, {"modified", r.last_modified.time_since_epoch().count()}};
+      {"tracing", r.tracing_mode}, {"log_group", r.log_group}, {"code", to_object(r.code)}, {"layers", std::move(layers)},
+      {"snap_start", r.snap_start}, {"recursive_loop", r.recursive_loop}, {"revision", r.revision_id}, {"config", r.config_id},
+      {"modified", r.last_modified.time_since_epoch().count()}, {"next_version", r.next_version}, {"published", r.published_config}};
   if (r.reserved_concurrency) out["concurrency"] = *r.reserved_concurrency;
   return boost::json::serialize(out);
+}
+
+std::string config_digest(const FunctionRecord& record) {
+  FunctionRecord only = record;
+  only.version = only.revision_id = only.config_id = only.published_config = only.code.id = "";
+  only.tags.clear();
+  only.reserved_concurrency.reset();
+  only.recursive_loop = "";
+  only.last_modified = {};
+  only.next_version = 0;
+  for (LayerUse& layer : only.layers) layer.code.id = "";
+  const Sha256Digest digest = sha256(to_json(only));
+  return hex_encode(as_bytes(digest));
 }
 
 std::optional<FunctionRecord> parse_record(std::string_view json) try {
   const boost::json::value value = boost::json::parse(json);
   const boost::json::object& o = value.as_object();
-  if (o.at("format").as_int64() != 1) return std::nullopt;
+  const auto format = o.at("format").as_int64();
+  if (format != 1 && format != 2) return std::nullopt;
   FunctionRecord r;
   r.scope = {text(o, "account"), text(o, "region")};
   r.name = text(o, "name");
@@ -276,16 +301,21 @@ std::optional<FunctionRecord> parse_record(std::string_view json) try {
   r.tracing_mode = text(o, "tracing");
   r.log_group = text(o, "log_group");
   if (const auto* limit = o.if_contains("concurrency")) r.reserved_concurrency = limit->to_number<int>();
-  const boost::json::object& code = o.at("code").as_object();
-  r.code = {text(code, "id"), text(code, "local_dir"), hex_decode(text(code, "sha256")).value(),
-            code.at("size").to_number<std::uint64_t>()};
-  for (const auto& s : o.at("statements").as_array()) {
-    r.statements.push_back({text(s.as_object(), "id"), s.as_object().at("body").as_object()});
-  }
-  r.policy_revision_id = text(o, "policy_revision");
+  r.code = to_code(o.at("code").as_object());
   r.revision_id = text(o, "revision");
   r.config_id = text(o, "config");
   r.last_modified = Millis{std::chrono::milliseconds{o.at("modified").as_int64()}};
+  r.id = r.name;  // of format 1: no id of the second format looks like a name that was there before it
+  if (format == 1) return r;
+  r.id = text(o, "id");
+  r.version = text(o, "version");
+  for (const auto& layer : o.at("layers").as_array()) {
+    r.layers.push_back({text(layer.as_object(), "arn"), to_code(layer.as_object().at("code").as_object())});
+  }
+  r.snap_start = o.at("snap_start").as_bool();
+  r.recursive_loop = text(o, "recursive_loop");
+  r.next_version = o.at("next_version").to_number<int>();
+  r.published_config = text(o, "published");
   return r;
 } catch (const std::exception&) {
   return std::nullopt;  // boost::json and optional throw for anything that is not as written

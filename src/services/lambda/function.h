@@ -1,5 +1,5 @@
-// lambda/function.h: the record of one function: its configuration, where its code is, its policy. Validation with the
-// service's messages. Pure: nothing here reads or writes the store.
+// lambda/function.h: the record of one function, and of each of its published versions: configuration, where code and layers
+// are. Validation with the service's messages. Pure: nothing here reads or writes the store.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,10 @@ struct FunctionRef {
 //   Region's or account's function).
 // Source: Lambda API Reference, FunctionName of Invoke.
 FunctionRef parse_function_ref(const aws::Scope& caller, std::string_view name, std::string_view qualifier = {});
-// As above, and only $LATEST exists. Throws ResourceNotFoundException "Function not found: …" for anything else.
+// As above, for operations on the function as a whole. Throws ResourceNotFoundException for a qualifier other than $LATEST.
 FunctionRef latest_ref(const aws::Scope& caller, std::string_view name, std::string_view qualifier = {});
+bool is_latest(std::string_view qualifier);   // "" and $LATEST
+bool is_version(std::string_view qualifier);  // digits
 std::string function_arn(const aws::Scope& scope, std::string_view name);
 aws::ApiError not_found(const FunctionRef& ref);
 
@@ -43,13 +45,15 @@ struct CodeRef {
   std::uint64_t size_bytes = 0;
 };
 
-struct Statement {
-  std::string id;
-  boost::json::object body;
+struct LayerUse {  // one layer of a function: which version, and its package
+  std::string arn;
+  CodeRef code;
 };
 
 struct FunctionRecord {
   aws::Scope scope;
+  std::string id;                        // of this function for as long as it exists; a later one of the same name has another
+  std::string version = std::string(kLatest);  // of a published version: its number
   std::string name, runtime, role, handler, description;
   int timeout_seconds = 3;
   int memory_mb = 128;
@@ -61,16 +65,22 @@ struct FunctionRecord {
   std::string log_group;                 // empty: /aws/lambda/<name>
   std::optional<int> reserved_concurrency;
   CodeRef code;
-  std::vector<Statement> statements;
-  std::string policy_revision_id;
+  std::vector<LayerUse> layers;
+  bool snap_start = false;               // SnapStart ApplyOn PublishedVersions
+  std::string recursive_loop = "Terminate";
   std::string revision_id;               // changes with code and configuration
-  std::string config_id;                 // as revision_id; also when the concurrency limit changes
+  std::string config_id;                 // as revision_id
   Millis last_modified{};
+  // Of $LATEST only.
+  int next_version = 1;
+  std::string published_config;          // config_digest() of $LATEST when `next_version - 1` was published
 
   std::string arn() const { return function_arn(scope, name); }
   std::string log_group_name() const { return log_group.empty() ? "/aws/lambda/" + name : log_group; }
 };
 
+// Equal for records that run the same code with the same configuration.
+std::string config_digest(const FunctionRecord& record);
 std::string to_json(const FunctionRecord& record);
 // nullopt: not what to_json() writes, or a newer format.
 std::optional<FunctionRecord> parse_record(std::string_view json);
@@ -87,6 +97,9 @@ void check_architecture(std::string_view architecture);
 void check_whole(const FunctionRecord& record);  // all of the above that a record carries
 
 std::string format_last_modified(Millis time);  // "2026-11-23T10:00:00.000+0000"
-std::string policy_document(const FunctionRecord& record);
+// Members of records as JSON, for records in other files too.
+boost::json::object to_object(const std::map<std::string, std::string>& map);
+boost::json::object to_object(const CodeRef& code);
+CodeRef to_code(const boost::json::object& object);  // throws when it is not what to_object() makes
 
 }  // namespace parvis::lambda

@@ -1,5 +1,9 @@
 #include "services/lambda/function_store.h"
 
+#include <algorithm>
+#include <stdexcept>
+
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "services/lambda/errors.h"
@@ -84,18 +88,88 @@ awaitable<FunctionStore::Page> FunctionStore::list(aws::Scope scope, std::string
 }
 
 awaitable<bool> FunctionStore::write(FunctionRecord record, std::optional<storage::Version> expected, storage::Commit with) {
-  // Its ids are unique, so equal bytes mean that the record is this one.
-  const auto done = co_await storage::replace(store_, {function_key(record.scope.account, record.scope.region, record.name), expected,
-                                                       to_json(record), std::move(with)});
+  const std::string key = function_key(record.scope.account, record.scope.region, record.name);
+  with.check(key, expected).put(key, to_json(record));
+  co_return co_await commit(std::move(with));
+}
+
+awaitable<bool> FunctionStore::erase(FunctionRef ref, storage::Version expected, storage::Commit with) {
+  const std::string key = function_key(ref.scope.account, ref.scope.region, ref.name);
+  with.check(key, expected).erase(key);
+  co_return co_await commit(std::move(with));
+}
+
+// One record of the commit is checked and written: by it the commit is known again.
+awaitable<bool> FunctionStore::commit(storage::Commit commit) {
+  const auto check_of = [&](const std::string& key) { return std::ranges::find(commit.checks, key, &storage::Check::key); };
+  storage::Replacement record;
+  auto put = std::ranges::find_if(commit.puts, [&](const storage::Put& each) { return check_of(each.key) != commit.checks.end(); });
+  if (put != commit.puts.end()) {
+    record.key = put->key;
+    record.bytes = std::move(put->value);
+    commit.puts.erase(put);
+  } else {
+    const auto gone = std::ranges::find_if(commit.deletes, [&](const std::string& key) { return check_of(key) != commit.checks.end(); });
+    if (gone == commit.deletes.end()) throw std::logic_error("a commit that checks none of its writes");
+    record.key = *gone;
+    commit.deletes.erase(gone);
+  }
+  const auto check = check_of(record.key);
+  record.version = check->version;
+  commit.checks.erase(check);
+  record.with = std::move(commit);
+  const auto done = co_await storage::replace(store_, std::move(record));
   if (!done && done.error().code != storage::StoreErrc::kConflict) throw to_api_error(done.error());
   co_return done.has_value();
 }
 
-awaitable<bool> FunctionStore::erase(FunctionRef ref, storage::Version expected, storage::Commit with) {
-  const auto done = co_await storage::replace(store_, {function_key(ref.scope.account, ref.scope.region, ref.name), expected,
-                                                       std::nullopt, std::move(with)});
-  if (!done && done.error().code != storage::StoreErrc::kConflict) throw to_api_error(done.error());
-  co_return done.has_value();
+std::string FunctionStore::key_of(const FunctionRecord& owner, const PartId& id) {
+  const std::string qualifier = id.kind == kVersionPart ? fmt::format("{:0>10}", id.qualifier) : id.qualifier;
+  return part_key(owner.scope.account, owner.scope.region, owner.id, id.kind, qualifier);
+}
+
+awaitable<std::optional<Part>> FunctionStore::part(const FunctionRecord& owner, PartId id) {
+  const std::string key = key_of(owner, id);
+  auto value = co_await store_.snapshot()->get(key);
+  if (!value) co_return std::nullopt;
+  co_return Part{std::move(id.qualifier), std::move(value->bytes), value->version};
+}
+
+awaitable<FunctionStore::PartPage> FunctionStore::parts(const FunctionRecord& owner, std::string_view kind, std::string after,
+                                                        std::size_t limit) {
+  const std::string prefix = part_prefix(owner.scope.account, owner.scope.region, owner.id, kind);
+  storage::ScanOptions range{.begin = prefix, .end = storage::prefix_end(prefix), .limit = limit};
+  if (!after.empty()) range.begin = key_of(owner, {kind, after}) + '\0';
+  storage::ScanPage page = co_await store_.snapshot()->scan(range);
+  PartPage out{.parts = {}, .more = page.more};
+  for (storage::Entry& entry : page.entries) {
+    std::string qualifier = storage::TupleReader(std::string_view(entry.key).substr(prefix.size())).string().value_or("");
+    if (kind == kVersionPart) qualifier.erase(0, qualifier.find_first_not_of('0'));
+    out.parts.push_back({std::move(qualifier), std::move(entry.value), entry.version});
+  }
+  co_return out;
+}
+
+awaitable<bool> FunctionStore::write_part(const StoredFunction& owner, PartId id, std::string bytes,
+                                          std::optional<storage::Version> expected, storage::Commit with) {
+  const std::string key = key_of(owner.record, id);
+  with.check(function_key(owner.record.scope.account, owner.record.scope.region, owner.record.name), owner.version);
+  with.check(key, expected).put(key, std::move(bytes));
+  co_return co_await commit(std::move(with));
+}
+
+awaitable<bool> FunctionStore::erase_part(const StoredFunction& owner, PartId id, storage::Version expected, storage::Commit with) {
+  const std::string key = key_of(owner.record, id);
+  with.check(function_key(owner.record.scope.account, owner.record.scope.region, owner.record.name), owner.version);
+  with.check(key, expected).erase(key);
+  co_return co_await commit(std::move(with));
+}
+
+awaitable<std::optional<FunctionRecord>> FunctionStore::published(const FunctionRecord& owner, std::string number) {
+  if (number.size() > 10 || number.starts_with('0')) co_return std::nullopt;
+  const std::optional<Part> found = co_await part(owner, {kVersionPart, number});
+  if (!found) co_return std::nullopt;
+  co_return decode(found->bytes, owner.name);
 }
 
 }  // namespace parvis::lambda

@@ -1,6 +1,7 @@
-// lambda/function_store.h: records of functions in the store.
+// lambda/function_store.h: records of functions in the store, and what belongs to each of them (keyspace.h, "part").
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,22 @@ struct StoredFunction {
   storage::Version version = 0;
 };
 
+// Kinds of parts.
+inline constexpr std::string_view kVersionPart = "version", kAliasPart = "alias", kPolicyPart = "policy",
+    kEventPart = "event-invoke", kRuntimePart = "runtime", kUrlPart = "url";
+// Those that a version or an alias takes with it when it is deleted.
+inline constexpr std::array kQualifiedParts = {kPolicyPart, kEventPart, kRuntimePart, kUrlPart};
+
+// A part of one function: what its qualifier carries. Versions are spelled as numbers here, in ten digits in the key.
+struct PartId {
+  std::string_view kind;
+  std::string qualifier;
+};
+struct Part {
+  std::string qualifier, bytes;
+  storage::Version version = 0;
+};
+
 class FunctionStore {  // thread-safe; `store` outlives it
  public:
   explicit FunctionStore(storage::Store& store) : store_(store) {}
@@ -29,6 +46,22 @@ class FunctionStore {  // thread-safe; `store` outlives it
   // False: it does not.
   awaitable<bool> write(FunctionRecord record, std::optional<storage::Version> expected, storage::Commit with = {});
   awaitable<bool> erase(FunctionRef ref, storage::Version expected, storage::Commit with = {});
+
+  // `owner` is any record of the function: its scope and id count.
+  awaitable<std::optional<Part>> part(const FunctionRecord& owner, PartId id);
+  static std::string key_of(const FunctionRecord& owner, const PartId& id);
+  // Qualifiers in order, those after `after`.
+  struct PartPage { std::vector<Part> parts; bool more = false; };
+  awaitable<PartPage> parts(const FunctionRecord& owner, std::string_view kind, std::string after = {}, std::size_t limit = 1000);
+  // Writes when the part still carries `expected` and `owner` is still the function of its name at `owner_version`.
+  awaitable<bool> write_part(const StoredFunction& owner, PartId id, std::string bytes, std::optional<storage::Version> expected,
+                             storage::Commit with = {});
+  awaitable<bool> erase_part(const StoredFunction& owner, PartId id, storage::Version expected, storage::Commit with = {});
+
+  // nullopt: there is no such version. Throws ServiceException when its record cannot be read.
+  awaitable<std::optional<FunctionRecord>> published(const FunctionRecord& owner, std::string number);
+  // True: committed. False: a check failed. Unknown outcomes are resolved by looking at what was to be written.
+  awaitable<bool> commit(storage::Commit commit);
   storage::Store& store() { return store_; }
 
  private:

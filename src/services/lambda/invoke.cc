@@ -63,10 +63,10 @@ std::string describe_bad_json(std::string_view payload, std::size_t at) {
                      "column: {}]", what, line, column);
 }
 
-std::string log_stream_name(Millis now, Entropy& entropy) {
+std::string log_stream_name(Millis now, std::string_view version, Entropy& entropy) {
   std::string date = format_iso8601(now).substr(0, 10);
   std::ranges::replace(date, '-', '/');
-  return fmt::format("{}/[$LATEST]{}", date, entropy.token(32, "0123456789abcdef"));
+  return fmt::format("{}/[{}]{}", date, version, entropy.token(32, "0123456789abcdef"));
 }
 
 }  // namespace
@@ -96,17 +96,40 @@ std::string log_tail_base64(std::string_view log) {
   return base64_encode(log.substr(log.size() > kLogTailBytes ? log.size() - kLogTailBytes : 0));
 }
 
+// Where runtimes look into layers. Source: Developer Guide, "Packaging your layer content" (layer paths for each runtime).
+// Differs from AWS: without a sandbox the folder is not at /opt, so code that spells /opt does not find it.
+void Invoker::add_layers(const FunctionRecord& record, const std::string& code_dir, const std::string& opt,
+                         std::map<std::string, std::string>& env) const {
+  env["PATH"] += ":" + opt + "/bin";
+  env["LD_LIBRARY_PATH"] = fmt::format("{0}:{0}/lib:{1}/lib", code_dir, opt);
+  const std::string_view runtime = record.runtime;
+  if (runtime.starts_with("nodejs")) {
+    const std::string major(runtime.substr(6, runtime.find('.') - 6));
+    env["NODE_PATH"] = fmt::format("{0}/nodejs/node{1}/node_modules:{0}/nodejs/node_modules", opt, major);
+    if (!options_.node_modules_dir.empty()) env["NODE_PATH"] += ":" + options_.node_modules_dir;
+    env["NODE_PATH"] += ":" + code_dir;
+  } else if (runtime.starts_with("python")) {
+    env["PYTHONPATH"] = fmt::format("{0}/python/lib/{1}/site-packages:{0}/python", opt, runtime);
+  } else if (runtime.starts_with("ruby")) {
+    env["GEM_PATH"] = fmt::format("{}/ruby/gems/{}.0", opt, runtime.substr(4));
+    env["RUBYLIB"] = opt + "/ruby/lib";
+  } else if (runtime.starts_with("java")) {
+    env["CLASSPATH"] = opt + "/java/lib/*";
+  }
+}
+
 Invoker::Invoker(FunctionStore& functions, CodeStore& code, Runner& runner, const Clock& clock, Entropy& entropy, InvokeOptions options)
     : functions_(functions), code_(code), runner_(runner), clock_(clock), entropy_(entropy), options_(std::move(options)) {}
 
 std::map<std::string, std::string> Invoker::environment(const FunctionRecord& record, const std::string& code_dir,
-                                                        const std::string& log_stream) const {
+                                                        const std::string& layers_dir, const std::string& log_stream) const {
   std::map<std::string, std::string> env{{"LANG", "en_US.UTF-8"}, {"TZ", ":UTC"}, {"PATH", "/usr/local/bin:/usr/bin:/bin"},
-                                         {"TMPDIR", "/tmp"}};
+                                         {"TMPDIR", "/tmp"}, {"AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"}};
+  if (!layers_dir.empty()) add_layers(record, code_dir, layers_dir, env);
   for (const auto& [key, value] : options_.extra_environment) env[key] = value;
   for (const auto& [key, value] : record.environment) env[key] = value;
   env["AWS_LAMBDA_FUNCTION_NAME"] = record.name;
-  env["AWS_LAMBDA_FUNCTION_VERSION"] = kLatest;
+  env["AWS_LAMBDA_FUNCTION_VERSION"] = record.version;
   env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = std::to_string(record.memory_mb);
   env["AWS_LAMBDA_LOG_GROUP_NAME"] = record.log_group_name();
   env["AWS_LAMBDA_LOG_STREAM_NAME"] = log_stream;
@@ -126,43 +149,81 @@ std::map<std::string, std::string> Invoker::environment(const FunctionRecord& re
   return env;
 }
 
-std::shared_ptr<const Invoker::Ready> Invoker::cached(const std::string& arn, storage::Version version) {
+std::shared_ptr<const Invoker::Ready> Invoker::find_ready(const std::string& arn) {
   const std::lock_guard lock(mutex_);
   const auto it = ready_.find(arn);
-  return it != ready_.end() && it->second->version == version ? it->second : nullptr;
+  return it == ready_.end() ? nullptr : it->second;
 }
 
-awaitable<std::shared_ptr<const Invoker::Ready>> Invoker::ready(StoredFunction function) {
-  const FunctionRecord& record = function.record;
-  const std::string arn = record.arn();
-  if (auto found = cached(arn, function.version)) co_return found;
-  std::shared_ptr<const Ready> before;
+// The hot path reads only the record's version; the record is decoded when it is a new one.
+awaitable<std::shared_ptr<const Invoker::Head>> Invoker::head(FunctionRef ref) {
+  const std::string key = function_key(ref.scope.account, ref.scope.region, ref.name), arn = ref.arn();
+  auto value = co_await functions_.store().snapshot()->get(key);
+  if (!value) throw not_found(ref);
   {
     const std::lock_guard lock(mutex_);
-    if (const auto it = ready_.find(arn); it != ready_.end()) before = it->second;
+    if (const auto it = heads_.find(arn); it != heads_.end() && it->second->version == value->version) co_return it->second;
   }
+  std::optional<FunctionRecord> record = parse_record(value->bytes);
+  if (!record) throw error(kService, "The function's configuration could not be read.");
+  auto made = std::make_shared<const Head>(Head{value->version, std::move(*record)});
+  const std::lock_guard lock(mutex_);
+  auto& slot = heads_[arn];
+  if (!slot || slot->version < made->version) slot = made;  // else this call keeps what it read
+  co_return made;
+}
+
+awaitable<std::shared_ptr<const Invoker::Ready>> Invoker::named(std::shared_ptr<const Head> head, FunctionRef ref) {
+  std::string number = ref.qualifier;
+  if (!is_latest(number) && !is_version(number)) {
+    const std::optional<Part> part = co_await functions_.part(head->record, {kAliasPart, number});
+    const std::optional<Alias> alias = part ? parse_alias(part->bytes) : std::nullopt;
+    if (!alias) throw not_found(ref);
+    number = choose_version(*alias, entropy_);
+  }
+  if (is_latest(number)) co_return co_await latest(std::move(head));
+  if (number.size() > 10 || number.starts_with('0')) throw not_found(ref);
+  const std::optional<Part> part = co_await functions_.part(head->record, {kVersionPart, number});
+  if (!part) throw not_found(ref);
+  const std::shared_ptr<const Ready> known = find_ready(head->record.arn() + ":" + number);
+  if (known && known->function_id == head->record.id) co_return known;
+  std::optional<FunctionRecord> version = parse_record(part->bytes);
+  if (!version) throw error(kService, "The function's configuration could not be read.");
+  co_return co_await ready_version(std::move(*version));
+}
+
+awaitable<std::shared_ptr<const functions::FunctionSpec>> Invoker::make_spec(FunctionRecord record, std::string log_stream) {
+  auto spec = std::make_shared<functions::FunctionSpec>();
+  spec->code_dir = co_await code_.folder(record.scope, record.code);
+  spec->key = fmt::format("{}:{}:{}", record.arn(), record.version, record.version == kLatest ? record.config_id : record.id);
+  spec->name = record.name;
+  spec->runtime = record.runtime;
+  spec->handler = record.handler;
+  spec->layers_dir = co_await code_.layers_folder(record.scope, record.layers);
+  spec->environment = environment(record, spec->code_dir, spec->layers_dir, log_stream);
+  spec->memory_mb = static_cast<unsigned>(record.memory_mb);
+  spec->timeout = std::chrono::seconds(record.timeout_seconds);
+  spec->concurrency_max = static_cast<unsigned>(kAccountConcurrency);  // admit() counts over all versions of a function
+  co_return spec;
+}
+
+awaitable<std::shared_ptr<const Invoker::Ready>> Invoker::latest(std::shared_ptr<const Head> head) {
+  const FunctionRecord& record = head->record;
+  const std::string arn = record.arn();
+  const std::shared_ptr<const Ready> before = find_ready(arn);
+  if (before && before->version == head->version) co_return before;
   auto made = std::make_shared<Ready>();
-  made->version = function.version;
-  made->config_id = record.config_id;
-  made->log_group = record.log_group_name();
-  if (before && before->config_id == record.config_id) {  // only tags or the policy changed
-    made->log_stream = before->log_stream;
-    made->spec = before->spec;
+  if (before && before->config_id == record.config_id && before->function_id == record.id) {  // only tags or the like changed
+    *made = *before;
   } else {
-    const std::string dir = co_await code_.folder(record.scope, record.code);
-    auto spec = std::make_shared<functions::FunctionSpec>();
-    made->log_stream = log_stream_name(clock_.wall(), entropy_);
-    spec->key = arn + ":" + record.config_id;
-    spec->name = record.name;
-    spec->runtime = record.runtime;
-    spec->handler = record.handler;
-    spec->code_dir = dir;
-    spec->environment = environment(record, dir, made->log_stream);
-    spec->memory_mb = static_cast<unsigned>(record.memory_mb);
-    spec->timeout = std::chrono::seconds(record.timeout_seconds);
-    spec->concurrency_max = record.reserved_concurrency ? static_cast<unsigned>(*record.reserved_concurrency) : 1000u;
-    made->spec = std::move(spec);
+    made->log_stream = log_stream_name(clock_.wall(), kLatest, entropy_);
+    made->spec = co_await make_spec(record, made->log_stream);
+    made->function_id = record.id;
+    made->config_id = record.config_id;
+    made->number = kLatest;
+    made->log_group = record.log_group_name();
   }
+  made->version = head->version;
   std::string retired;
   {
     const std::lock_guard lock(mutex_);
@@ -176,68 +237,138 @@ awaitable<std::shared_ptr<const Invoker::Ready>> Invoker::ready(StoredFunction f
   co_return made;
 }
 
+awaitable<std::shared_ptr<const Invoker::Ready>> Invoker::ready_version(FunctionRecord version) {
+  auto made = std::make_shared<Ready>();
+  made->log_stream = log_stream_name(clock_.wall(), version.version, entropy_);
+  made->spec = co_await make_spec(version, made->log_stream);
+  made->function_id = version.id;
+  made->config_id = version.config_id;
+  made->number = version.version;
+  made->log_group = version.log_group_name();
+  std::string retired;
+  {
+    const std::lock_guard lock(mutex_);
+    auto& slot = ready_[version.arn() + ":" + version.version];
+    if (slot && slot->function_id == version.id) co_return slot;
+    if (slot) retired = slot->spec->key;  // of a deleted function of the same name
+    slot = made;
+  }
+  if (!retired.empty()) runner_.retire(retired);
+  co_return made;
+}
+
 awaitable<> Invoker::deployed(StoredFunction function) {
-  auto made = co_await ready(std::move(function));
+  auto made = co_await latest(std::make_shared<const Head>(Head{function.version, std::move(function.record)}));
   if (options_.load_on_deploy) runner_.prepare(*made->spec, true);
 }
 
+awaitable<> Invoker::published(FunctionRecord version) {
+  const bool keep = version.snap_start;  // SnapStart: initialised before the first call
+  auto made = co_await ready_version(std::move(version));
+  if (options_.load_on_deploy || keep) runner_.prepare(*made->spec, true);
+}
+
 void Invoker::forget(const FunctionRef& ref) {
-  std::shared_ptr<const Ready> gone;
+  std::vector<std::shared_ptr<const Ready>> gone;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto it = ready_.find(ref.arn()); it != ready_.end()) {
-      gone = it->second;
-      ready_.erase(it);
+    const std::string arn = ref.qualified_arn();
+    if (ref.qualifier.empty()) {
+      heads_.erase(arn);
+      running_.erase(arn);
+    }
+    for (auto it = ready_.lower_bound(arn); it != ready_.end() && it->first.starts_with(arn);) {
+      const bool own = it->first == arn || (ref.qualifier.empty() && it->first[arn.size()] == ':');
+      if (own) gone.push_back(it->second);
+      it = own ? ready_.erase(it) : std::next(it);
     }
   }
-  if (gone) runner_.retire(gone->spec->key);
+  for (const auto& ready : gone) runner_.retire(ready->spec->key);
 }
+
+Invoker::Counter Invoker::counter(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  Counter& slot = running_[name];
+  if (!slot) slot = std::make_shared<std::atomic<int>>(0);
+  return slot;
+}
+
+// A function with reserved concurrency has it for itself; all others share what the account has.
+// Differs from AWS: what functions reserve is not taken off what the others share.
+Invoker::Permit Invoker::permit(const FunctionRecord& record) {
+  const auto refuse = [](std::string_view reason) {
+    return error(kTooManyRequests, "Rate Exceeded.", {{"Reason", reason}});
+  };
+  Permit permit(nullptr, nullptr);
+  if (record.reserved_concurrency) {
+    Counter running = counter(record.arn());
+    ++*running;
+    permit.function = std::move(running);
+    if (*permit.function > *record.reserved_concurrency) throw refuse("ReservedFunctionConcurrentInvocationLimitExceeded");
+    return permit;
+  }
+  Counter running = counter(record.scope.account + "/" + record.scope.region);
+  ++*running;
+  permit.account = std::move(running);
+  if (*permit.account > kAccountConcurrency) throw refuse("ConcurrentInvocationLimitExceeded");
+  return permit;
+}
+
+struct Invoker::Admitted {
+  aws::Scope scope;
+  std::shared_ptr<const Ready> ready;
+  Permit permit;
+};
+
+awaitable<std::shared_ptr<Invoker::Admitted>> Invoker::admit(FunctionRef ref) {
+  const std::shared_ptr<const Head> of = co_await head(ref);
+  std::shared_ptr<const Ready> ready = co_await named(of, ref);
+  co_return std::make_shared<Admitted>(Admitted{std::move(ref.scope), std::move(ready), permit(of->record)});
+}
+
+const std::string& Invoker::version_of(const Admitted& admitted) { return admitted.ready->number; }
+
+// What is told of a call when it has ended.
+struct Invoker::Note {
+  explicit Note(const functions::Invocation& call)
+      : request_id(call.request_id), trace_header(call.trace_header), arn(call.function_arn), bytes_in(call.payload.size()) {}
+  std::string request_id, trace_header, arn;
+  std::size_t bytes_in = 0;
+};
 
 awaitable<CallResult> Invoker::run(FunctionRef ref, functions::Invocation invocation) {
-  // The hot path reads only the record's version; the record is decoded when it is a new one.
-  const std::string key = function_key(ref.scope.account, ref.scope.region, ref.name);
-  auto value = co_await functions_.store().snapshot()->get(key);
-  if (!value) throw not_found(ref);
-  std::shared_ptr<const Ready> known = cached(ref.arn(), value->version);
-  if (!known) known = co_await ready(co_await functions_.get(ref));
-  co_return co_await run_ready(std::move(ref.scope), std::move(known), std::move(invocation));
-}
-
-awaitable<CallResult> Invoker::run_record(StoredFunction function, functions::Invocation invocation) {
-  aws::Scope scope = function.record.scope;
-  auto known = co_await ready(std::move(function));
-  co_return co_await run_ready(std::move(scope), std::move(known), std::move(invocation));
-}
-
-awaitable<CallResult> Invoker::run_ready(aws::Scope scope, std::shared_ptr<const Ready> ready, functions::Invocation invocation) {
-  if (ready->spec->concurrency_max == 0) {
-    throw error(kTooManyRequests, "Rate Exceeded.", {{"Reason", "ReservedFunctionConcurrentInvocationLimitExceeded"}});
-  }
+  const std::shared_ptr<Admitted> admitted = co_await admit(std::move(ref));
   if (invocation.payload.empty()) invocation.payload = "{}";
-  const std::string request_id = invocation.request_id, trace_header = invocation.trace_header, arn = invocation.function_arn;
-  const std::size_t bytes_in = invocation.payload.size();
-  CallResult call{co_await runner_.invoke(ready->spec, std::move(invocation)), false};
-  const auto tell = [&] {
-    if (options_.on_invoked) options_.on_invoked({scope, *ready->spec, arn, request_id, trace_header, call.result, call.function_error, bytes_in});
-  };
-  if (call.result.outcome == functions::Outcome::kThrottled) {
-    tell();
-    const bool own = ready->spec->concurrency_max < 1000;
-    throw error(kTooManyRequests, "Rate Exceeded.", {{"Reason", own ? "ReservedFunctionConcurrentInvocationLimitExceeded"
-                                                                   : "ConcurrentInvocationLimitExceeded"}});
+  const Note note(invocation);
+  functions::InvocationResult result = co_await runner_.invoke(admitted->ready->spec, std::move(invocation));
+  if (result.outcome == functions::Outcome::kOk && result.payload.size() > kPayloadBytesMax) {
+    result.outcome = functions::Outcome::kFunctionError;
+    result.payload = R"({"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).",)"
+                     R"("errorType":"Function.ResponseSizeTooLarge"})";
   }
-  call.function_error = call.result.outcome != functions::Outcome::kOk;
-  if (!call.function_error && call.result.payload.size() > kPayloadBytesMax) {
-    call.function_error = true;
-    call.result.outcome = functions::Outcome::kFunctionError;
-    call.result.payload = R"({"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).",)"
-                          R"("errorType":"Function.ResponseSizeTooLarge"})";
+  co_return finish(*admitted, note, std::move(result));
+}
+
+awaitable<CallResult> Invoker::run_streaming(std::shared_ptr<Admitted> admitted, functions::Invocation invocation,
+                                             functions::ResponseSink& sink) {
+  if (invocation.payload.empty()) invocation.payload = "{}";
+  const Note note(invocation);
+  co_return finish(*admitted, note, co_await runner_.invoke_streaming(admitted->ready->spec, std::move(invocation), sink));
+}
+
+CallResult Invoker::finish(const Admitted& admitted, const Note& note, functions::InvocationResult result) {
+  const Ready& ready = *admitted.ready;
+  CallResult call{std::move(result), false, ready.number};
+  const bool throttled = call.result.outcome == functions::Outcome::kThrottled;
+  call.function_error = !throttled && call.result.outcome != functions::Outcome::kOk;
+  if (options_.on_invoked) {
+    options_.on_invoked({admitted.scope, *ready.spec, note.arn, note.request_id, note.trace_header, call.result, call.function_error, note.bytes_in});
   }
-  tell();
+  if (throttled) throw error(kTooManyRequests, "Rate Exceeded.", {{"Reason", "ConcurrentInvocationLimitExceeded"}});
   if (options_.on_log && !call.result.log.empty()) {
-    options_.on_log({std::move(scope), ready->spec->name, ready->log_group, ready->log_stream, request_id, call.result.log});
+    options_.on_log({admitted.scope, ready.spec->name, ready.log_group, ready.log_stream, note.request_id, call.result.log});
   }
-  co_return call;
+  return call;
 }
 
 }  // namespace parvis::lambda

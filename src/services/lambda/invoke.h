@@ -1,6 +1,7 @@
 // lambda/invoke.h: calls of functions: what a worker gets, what a call answers, and the queue of asynchronous events.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "core/clock.h"
 #include "core/entropy.h"
 #include "functions/engine.h"
+#include "services/lambda/alias.h"
 #include "services/lambda/code.h"
 #include "services/lambda/function_store.h"
 
@@ -21,6 +23,8 @@ namespace parvis::lambda {
 inline constexpr std::size_t kPayloadBytesMax = 6u << 20;          // synchronous, both ways
 inline constexpr std::size_t kAsyncPayloadBytesMax = 1u << 20;
 inline constexpr std::size_t kLogTailBytes = 4096;
+inline constexpr int kAccountConcurrency = 1000;  // of one account in one Region
+inline constexpr int kUnreservedMin = 100;        // of it, never reserved by functions
 
 // The part of functions::Engine that this service uses, so that tests can stand in for it (engine_runner.h is the real one).
 class Runner {
@@ -29,6 +33,8 @@ class Runner {
   virtual void prepare(functions::FunctionSpec spec, bool load) = 0;
   virtual awaitable<functions::InvocationResult> invoke(std::shared_ptr<const functions::FunctionSpec> spec,
                                                         functions::Invocation invocation) = 0;
+  virtual awaitable<functions::InvocationResult> invoke_streaming(std::shared_ptr<const functions::FunctionSpec> spec,
+                                                                  functions::Invocation invocation, functions::ResponseSink& sink) = 0;
   virtual void retire(const std::string& key) = 0;
 };
 
@@ -56,6 +62,7 @@ struct InvocationRecord {
 
 struct InvokeOptions {
   std::string endpoint_url;  // AWS_ENDPOINT_URL of workers; empty: not set
+  std::string node_modules_dir;  // with the AWS SDK, behind a function's layers; may be empty
   bool load_on_deploy = false;  // boot one environment as soon as code or configuration changes
   std::map<std::string, std::string> extra_environment;  // NODE_EXTRA_CA_CERTS and the like; the function's own win
   // Credentials of a worker's SDK calls. Not set: the account as key id, as unsigned mode takes it.
@@ -68,35 +75,66 @@ struct InvokeOptions {
 struct CallResult {
   functions::InvocationResult result;
   bool function_error = false;
+  std::string version;  // what ran: "$LATEST" or a number
 };
 
 class Invoker {  // thread-safe; everything given outlives it
  public:
   Invoker(FunctionStore& functions, CodeStore& code, Runner& runner, const Clock& clock, Entropy& entropy, InvokeOptions options);
 
-  // Runs the function and waits. Throws ResourceNotFoundException, TooManyRequestsException, ServiceException.
+  // Runs what the reference names and waits. Throws ResourceNotFoundException, TooManyRequestsException, ServiceException.
   // What the function did wrong is a result, not an exception. `payload` is JSON already.
   awaitable<CallResult> run(FunctionRef ref, functions::Invocation invocation);
-  // As above for a record at hand.
-  awaitable<CallResult> run_record(StoredFunction function, functions::Invocation invocation);
 
-  // The function's code or configuration is new, or it is gone: workers of the old one take no further calls.
+  // The same in two steps, for answers that are sent while the function makes them: what the caller may not do is known before
+  // the answer begins.
+  struct Admitted;
+  awaitable<std::shared_ptr<Admitted>> admit(FunctionRef ref);
+  awaitable<CallResult> run_streaming(std::shared_ptr<Admitted> admitted, functions::Invocation invocation, functions::ResponseSink& sink);
+  static const std::string& version_of(const Admitted& admitted);
+
+  // The function's code or configuration is new, or a version is there: an environment of it is loaded when options say so.
   awaitable<> deployed(StoredFunction function);
+  awaitable<> published(FunctionRecord version);
+  // The function (or the version that the qualifier names) is gone: its workers take no further calls.
   void forget(const FunctionRef& ref);
 
   // The complete environment of a worker. Source: Developer Guide, "Defined runtime environment variables".
-  std::map<std::string, std::string> environment(const FunctionRecord& record, const std::string& code_dir,
+  // `layers_dir`: what a worker has as /opt; may be empty.
+  std::map<std::string, std::string> environment(const FunctionRecord& record, const std::string& code_dir, const std::string& layers_dir,
                                                  const std::string& log_stream) const;
 
  private:
-  struct Ready {  // a function whose code is unpacked here
+  struct Head {  // a function's record as last read
     storage::Version version = 0;
-    std::string config_id, log_group, log_stream;
+    FunctionRecord record;
+  };
+  struct Ready {  // $LATEST or a published version, its code unpacked here
+    storage::Version version = 0;  // of the record; 0 for published ones, which never change
+    std::string function_id, config_id, number, log_group, log_stream;
     std::shared_ptr<const functions::FunctionSpec> spec;
   };
-  awaitable<std::shared_ptr<const Ready>> ready(StoredFunction function);
-  std::shared_ptr<const Ready> cached(const std::string& arn, storage::Version version);
-  awaitable<CallResult> run_ready(aws::Scope scope, std::shared_ptr<const Ready> ready, functions::Invocation invocation);
+  using Counter = std::shared_ptr<std::atomic<int>>;
+  struct Permit {  // of one call, as long as it runs
+    Counter function, account;
+    Permit(Counter of_function, Counter of_account) : function(std::move(of_function)), account(std::move(of_account)) {}
+    Permit(Permit&&) = default;
+    ~Permit() {
+      if (function) --*function;
+      if (account) --*account;
+    }
+  };
+  awaitable<std::shared_ptr<const Head>> head(FunctionRef ref);
+  awaitable<std::shared_ptr<const Ready>> named(std::shared_ptr<const Head> head, FunctionRef ref);
+  awaitable<std::shared_ptr<const Ready>> latest(std::shared_ptr<const Head> head);
+  awaitable<std::shared_ptr<const Ready>> ready_version(FunctionRecord version);
+  awaitable<std::shared_ptr<const functions::FunctionSpec>> make_spec(FunctionRecord record, std::string log_stream);
+  void add_layers(const FunctionRecord& record, const std::string& code_dir, const std::string& opt, std::map<std::string, std::string>& env) const;
+  std::shared_ptr<const Ready> find_ready(const std::string& arn);
+  Permit permit(const FunctionRecord& record);
+  Counter counter(const std::string& name);
+  struct Note;
+  CallResult finish(const Admitted& admitted, const Note& note, functions::InvocationResult result);
 
   FunctionStore& functions_;
   CodeStore& code_;
@@ -104,8 +142,10 @@ class Invoker {  // thread-safe; everything given outlives it
   const Clock& clock_;
   Entropy& entropy_;
   InvokeOptions options_;
-  std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<const Ready>> ready_;  // by ARN
+  std::mutex mutex_;  // guards the maps
+  std::map<std::string, std::shared_ptr<const Head>> heads_;    // by ARN
+  std::map<std::string, std::shared_ptr<const Ready>> ready_;   // by ARN; of a published version with its number
+  std::map<std::string, Counter> running_;                      // calls, by ARN and by "account/region"
 };
 
 // Throws InvalidRequestContentException ("Could not parse request body into json: …"), RequestTooLargeException.

@@ -121,7 +121,12 @@ TEST(Record, ComesBackAsItWasWritten) {
   record.tags = {{"team", "web"}};
   record.reserved_concurrency = 0;
   record.code = {"id", "", std::string("\0\xff", 2) + std::string(30, 'x'), 123};
-  record.statements = {{"sid", {{"Sid", "sid"}, {"Effect", "Allow"}}}};
+  record.id = "6f0f8d5e";
+  record.version = "3";
+  record.layers = {{"arn:aws:lambda:us-east-1:123456789012:layer:l:1", {"id2", "", std::string(32, 'y'), 5}}};
+  record.snap_start = true;
+  record.next_version = 4;
+  record.published_config = "abc";
   record.last_modified = Millis{std::chrono::milliseconds{1795428000123}};
   const std::string json = to_json(record);
   const std::optional<FunctionRecord> back = parse_record(json);
@@ -131,7 +136,7 @@ TEST(Record, ComesBackAsItWasWritten) {
   EXPECT_EQ(back->reserved_concurrency, 0);
   EXPECT_THAT(format_last_modified(record.last_modified), testing::EndsWith(".123+0000"));
   EXPECT_FALSE(parse_record("{}"));
-  EXPECT_FALSE(parse_record(R"({"format":2})"));
+  EXPECT_FALSE(parse_record(R"({"format":3})"));
   EXPECT_FALSE(parse_record("garbage"));
 }
 

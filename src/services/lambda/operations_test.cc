@@ -10,7 +10,9 @@
 #include "core/hash.h"
 #include "services/lambda/archive.h"
 #include "services/lambda/errors.h"
+#include "services/lambda/keyspace.h"
 #include "services/lambda/operations.h"
+#include "services/lambda/recursion.h"
 #include "services/lambda/resources.h"
 #include "services/lambda/testing/memory_store.h"
 
@@ -34,6 +36,15 @@ class FakeRunner final : public Runner {
     result.log = "START\nhello\nEND\n";
     co_return result;
   }
+  awaitable<functions::InvocationResult> invoke_streaming(std::shared_ptr<const functions::FunctionSpec> spec, functions::Invocation call,
+                                                          functions::ResponseSink& sink) override {
+    functions::InvocationResult result = co_await invoke(std::move(spec), std::move(call));
+    if (result.outcome != functions::Outcome::kOk) co_return result;
+    co_await sink.begin(head);
+    co_await sink.write(std::exchange(result.payload, {}));
+    result.streamed = true;
+    co_return result;
+  }
   void retire(const std::string& key) override { retired.push_back(key); }
 
   std::vector<std::shared_ptr<const functions::FunctionSpec>> specs;
@@ -41,6 +52,7 @@ class FakeRunner final : public Runner {
   std::vector<std::string> prepared, retired;
   std::deque<functions::Outcome> outcomes;
   std::string answer;
+  functions::StreamHead head;
 };
 
 class Lambda : public testing::Test {
@@ -180,11 +192,9 @@ TEST_P(RefusedMember, IsNamed) {
   EXPECT_THAT(error<model::CreateFunction>(in), HasSubstr(GetParam().error_part));
 }
 INSTANTIATE_TEST_SUITE_P(Create, RefusedMember, testing::Values(
-    RefusedCase{"layers", [](auto& in) { in.layers = std::vector<std::string>{"arn"}; }, "Layers"},
     RefusedCase{"vpc", [](auto& in) { in.vpc_config.emplace().subnet_ids = std::vector<std::string>{"subnet-1"}; }, "VpcConfig"},
     RefusedCase{"dead_letter", [](auto& in) { in.dead_letter_config.emplace().target_arn = "arn"; }, "DeadLetterConfig"},
-    RefusedCase{"publish", [](auto& in) { in.publish = true; }, "Published versions"},
-    RefusedCase{"snap_start", [](auto& in) { in.snap_start.emplace().apply_on = "PublishedVersions"; }, "SnapStart"},
+    RefusedCase{"publish_to", [](auto& in) { in.publish_to = "LATEST_PUBLISHED"; }, "PublishTo"},
     RefusedCase{"json_logs", [](auto& in) { in.logging_config.emplace().log_format = "JSON"; }, "LogFormat"},
     RefusedCase{"image", [](auto& in) { in.package_type = "Image"; }, "Container images"},
     RefusedCase{"no_handler", [](auto& in) { in.handler.reset(); }, "Runtime and Handler are mandatory"},
@@ -314,6 +324,96 @@ TEST_F(Lambda, DeletedFunctionsLeaveNothingBehind) {
   call<model::DeleteFunction>(std::move(gone));
   restart();
   EXPECT_EQ(store_.count(), keys);
+}
+
+TEST_F(Lambda, VersionsShareAPackageUntilTheLastOfThemGoes) {
+  const std::size_t empty = store_.count();
+  call<model::CreateFunction>(create("f"));
+  EXPECT_EQ(call<model::PublishVersion>(named<model::PublishVersionInput>("f")).version, "1");
+  EXPECT_EQ(call<model::PublishVersion>(named<model::PublishVersionInput>("f")).version, "1") << "nothing is new";
+  auto update = named<model::UpdateFunctionCodeInput>("f");
+  update.zip_file = make_zip("index.js", "two");
+  update.publish = true;
+  const auto second = call<model::UpdateFunctionCode>(update);
+  EXPECT_EQ(second.version, "2");
+  EXPECT_EQ(second.function_arn, "arn:aws:lambda:us-east-1:123456789012:function:f:2");
+  restart();
+  const auto out = call<model::Invoke>(invoke("f:1", "{}"));
+  EXPECT_EQ(out.executed_version, "1");
+  EXPECT_EQ(runner_.specs.back()->environment.at("AWS_LAMBDA_FUNCTION_VERSION"), "1");
+  EXPECT_NE(call<model::GetFunctionConfiguration>(named<model::GetFunctionConfigurationInput>("f:1")).code_sha256, second.code_sha256);
+  const std::size_t before = store_.count();
+  EXPECT_EQ(call<model::DeleteFunction>(named<model::DeleteFunctionInput>("f:2")).status_code, 204);
+  EXPECT_EQ(store_.count(), before - 1) << "$LATEST has the package, too";
+  call<model::DeleteFunction>(named<model::DeleteFunctionInput>("f:1"));
+  restart();  // collects what the deletion left for readers
+  EXPECT_EQ(store_.count(), before - 4) << "two records, and the first package: its description and its bytes";
+  call<model::DeleteFunction>(named<model::DeleteFunctionInput>("f"));
+  restart();
+  EXPECT_EQ(store_.count(), empty);
+}
+
+TEST_F(Lambda, ADeletionThatACrashCutOffGoesOnAtStart) {
+  const std::size_t empty = store_.count();
+  call<model::CreateFunction>(create("f"));
+  call<model::PublishVersion>(named<model::PublishVersionInput>("f"));
+  auto update = named<model::UpdateFunctionCodeInput>("f");
+  update.zip_file = make_zip("index.js", "two");
+  call<model::UpdateFunctionCode>(update);
+  model::CreateAliasInput alias;
+  alias.function_name = "f";
+  alias.name = "live";
+  alias.function_version = "1";
+  call<model::CreateAlias>(alias);
+  wait([](storage::Store& store) -> awaitable<> {  // the first commit of DeleteFunction alone
+    const auto value = co_await store.snapshot()->get(function_key("123456789012", "us-east-1", "f"));
+    const FunctionRecord record = parse_record(value->bytes).value();
+    storage::Commit commit;
+    CodeStore::let_go(record.scope, record.code, commit);
+    commit.put(gone_key(record.scope.account, record.scope.region, record.id), "");
+    commit.erase(function_key("123456789012", "us-east-1", "f"));
+    co_await store.commit(std::move(commit));
+  }(store_));
+  restart();
+  EXPECT_EQ(store_.count(), empty);
+}
+
+TEST_F(Lambda, DeletedLayersStayForThoseThatHaveThem) {
+  model::PublishLayerVersionInput in;
+  in.layer_name = "l";
+  in.content.emplace().zip_file = make_zip("nodejs/node_modules/x/index.js", "1");
+  const auto layer = call<model::PublishLayerVersion>(in);
+  auto function = create("f");
+  function.layers = std::vector<std::string>{*layer.layer_version_arn};
+  call<model::CreateFunction>(function);
+  model::DeleteLayerVersionInput gone;
+  gone.layer_name = "l";
+  gone.version_number = 1;
+  call<model::DeleteLayerVersion>(gone);
+  restart();
+  call<model::Invoke>(invoke("f", "{}"));
+  const std::string folder = runner_.specs.back()->layers_dir;
+  EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(folder) / "nodejs/node_modules/x/index.js"));
+  EXPECT_THAT(runner_.specs.back()->environment.at("NODE_PATH"), testing::StartsWith(folder + "/nodejs/node22/node_modules:" + folder + "/nodejs/node_modules"));
+  const std::size_t before = store_.count();
+  call<model::DeleteFunction>(named<model::DeleteFunctionInput>("f"));
+  restart();
+  EXPECT_EQ(store_.count(), before - 6) << "record, package and layer version with its package; the layer's next number stays";
+}
+
+TEST_F(Lambda, ChainsOfFunctionsAreCounted) {
+  Lineage lineage;
+  for (int calls = 1; calls <= 3; ++calls) {
+    lineage = extend_lineage(lineage.text, "arn:a");
+    EXPECT_EQ(lineage.calls, calls);
+  }
+  lineage = extend_lineage(lineage.text, "arn:b");
+  EXPECT_EQ(lineage.calls, 1);
+  EXPECT_EQ(extend_lineage(lineage.text, "arn:a").calls, 4);
+  for (const char* bad : {"x", "12345678:", "12345678:-1", "12345678:1x", "|||", "123456789:1"}) EXPECT_EQ(extend_lineage(bad, "arn:a").text.size(), 10u) << bad;
+  std::string text;
+  for (int i = 0; i < 50; ++i) text = extend_lineage(text, "arn:" + std::to_string(i)).text;
+  EXPECT_LE(text.size(), 8 * 12u);
 }
 
 TEST_F(Lambda, UnknownOutcomesOfTheStoreAreResolved) {

@@ -1,7 +1,6 @@
 #include "services/lambda/resources.h"
 
 #include <array>
-#include <charconv>
 
 #include <fmt/format.h>
 
@@ -10,6 +9,7 @@
 #include "services/lambda/cfn_response.h"
 #include "services/lambda/code.h"
 #include "services/lambda/errors.h"
+#include "services/lambda/resource_support.h"
 
 namespace parvis::lambda {
 namespace {
@@ -45,21 +45,21 @@ constexpr std::array kFunctionRules = {
     Rule{"Handler"},
     Rule{"ImageConfig", kRefused, kInPlace, "container images are not available"},
     Rule{"KmsKeyArn", kRefused, kInPlace, "customer keys are not available yet"},
-    Rule{"Layers", kRefused, kInPlace, "layers are not available yet; put what they hold into the package"},
+    Rule{"Layers"},
     Rule{"LoggingConfig.ApplicationLogLevel", kRefused, kInPlace, "JSON logs are not available yet"},
     Rule{"LoggingConfig.LogFormat"},
     Rule{"LoggingConfig.LogGroup"},
     Rule{"LoggingConfig.SystemLogLevel", kRefused, kInPlace, "JSON logs are not available yet"},
     Rule{"MemorySize"},
     Rule{"PackageType", kApplied, kReplaces},
-    Rule{"PublishToLatestPublished", kRefused, kInPlace, "versions are not available yet"},
-    Rule{"RecursiveLoop", kNeutral, kInPlace, "recursive loops are not detected"},
+    Rule{"PublishToLatestPublished", kRefused, kInPlace, "use AWS::Lambda::Version"},
+    Rule{"RecursiveLoop"},
     Rule{"ReservedConcurrentExecutions"},
     Rule{"Role"},
     Rule{"Runtime"},
     Rule{"RuntimeManagementConfig.RuntimeVersionArn", kRefused, kInPlace, "the platform's own runtime version is used"},
     Rule{"RuntimeManagementConfig.UpdateRuntimeOn", kWarned, kInPlace, "the platform's own runtime version is used"},
-    Rule{"SnapStart.ApplyOn", kWarned, kInPlace, "None is applied; PublishedVersions is refused"},
+    Rule{"SnapStart.ApplyOn"},
     Rule{"Tags[].Key"},
     Rule{"Tags[].Value"},
     Rule{"TenancyConfig", kRefused, kReplaces, "tenant isolation is not available"},
@@ -80,38 +80,13 @@ constexpr std::array kPermissionRules = {
 };
 constexpr std::array<std::string_view, 3> kPermissionRequired = {"Action", "FunctionName", "Principal"};
 
-std::string text(const object& properties, std::string_view key) {
-  const auto* value = properties.if_contains(key);
-  return value && value->is_string() ? std::string(value->as_string()) : std::string();
-}
-
-// Templates write numbers and booleans as text, too.
-boost::json::value number(const boost::json::value& value, std::string_view property) {
-  if (!value.is_string()) return value;
-  const std::string_view digits = value.as_string();
-  int out = 0;
-  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
-  if (failed != std::errc{} || end != digits.data() + digits.size()) {
-    throw error(kInvalidParameterValue, fmt::format("{} must be a whole number, not '{}'", property, digits));
-  }
-  return out;
-}
-
-void copy(const object& from, object& to, std::string_view key) {
-  if (const auto* value = from.if_contains(key)) to[key] = *value;
-}
-
-std::string scalar_text(const boost::json::value& value) {
-  return value.is_string() ? std::string(value.as_string()) : boost::json::serialize(value);
-}
-
 object tags_of(const aws::ResourceRequest& request, const object& properties) {
   object tags;
   if (const auto* list = properties.if_contains("Tags"); list && list->is_array()) {
     for (const auto& entry : list->as_array()) {
       if (!entry.is_object()) continue;
       const auto* value = entry.as_object().if_contains("Value");
-      tags[text(entry.as_object(), "Key")] = value ? scalar_text(*value) : "";
+      tags[text_of(entry.as_object(), "Key")] = value ? scalar_text(*value) : "";
     }
   }
   tags["aws:cloudformation:stack-id"] = request.stack_id;
@@ -124,7 +99,7 @@ object code_of(const object& properties) {
   const auto* given = properties.if_contains("Code");
   if (!given || !given->is_object()) throw error(kInvalidParameterValue, "Code must name S3Bucket and S3Key, or ZipFile.");
   const object& code = given->as_object();
-  if (const std::string folder = text(code, "LocalDir"); !folder.empty()) {
+  if (const std::string folder = text_of(code, "LocalDir"); !folder.empty()) {
     return {{"S3Bucket", kLocalBucket}, {"S3Key", folder}};
   }
   if (const auto* source = code.if_contains("ZipFile"); source && source->is_string()) {
@@ -139,15 +114,15 @@ object code_of(const object& properties) {
 
 object configuration_of(const object& properties, bool update) {
   object out;
-  for (const char* key : {"Description", "Handler", "Role", "Runtime", "LoggingConfig", "SnapStart", "TracingConfig"}) {
+  for (const char* key : {"Description", "Handler", "Layers", "Role", "Runtime", "LoggingConfig", "SnapStart", "TracingConfig"}) {
     copy(properties, out, key);
   }
   for (const char* key : {"MemorySize", "Timeout"}) {
-    if (const auto* value = properties.if_contains(key)) out[key] = number(*value, key);
+    if (const auto* value = properties.if_contains(key)) out[key] = number_of(*value, key);
   }
   if (const auto* storage = properties.if_contains("EphemeralStorage"); storage && storage->is_object()) {
     if (const auto* size = storage->as_object().if_contains("Size")) {
-      out["EphemeralStorage"] = object{{"Size", number(*size, "EphemeralStorage.Size")}};
+      out["EphemeralStorage"] = object{{"Size", number_of(*size, "EphemeralStorage.Size")}};
     }
   }
   object variables;
@@ -161,6 +136,8 @@ object configuration_of(const object& properties, bool update) {
     if (!out.contains("MemorySize")) out["MemorySize"] = 128;
     if (!out.contains("Timeout")) out["Timeout"] = 3;
     if (!out.contains("EphemeralStorage")) out["EphemeralStorage"] = object{{"Size", 512}};
+    if (!out.contains("Layers")) out["Layers"] = boost::json::array{};
+    if (!out.contains("SnapStart")) out["SnapStart"] = object{{"ApplyOn", "None"}};
     if (!out.contains("TracingConfig")) out["TracingConfig"] = object{{"Mode", "PassThrough"}};
   }
   if (update || !variables.empty()) out["Environment"] = object{{"Variables", std::move(variables)}};
@@ -175,7 +152,7 @@ class FunctionType final : public aws::ResourceType {
   std::span<const std::string_view> required() const override { return kFunctionRequired; }
 
   awaitable<aws::ResourceResult> create(aws::ResourceRequest request) override {
-    std::string name = text(request.properties, "FunctionName");
+    std::string name = text_of(request.properties, "FunctionName");
     if (name.empty()) name = request.generated_name(64);
     object input = configuration_of(request.properties, false);
     input["FunctionName"] = name;
@@ -195,6 +172,7 @@ class FunctionType final : public aws::ResourceType {
       // An earlier try of this step made it. Its inputs were the same, but it may have stopped before the next call.
     }
     co_await set_concurrency(request.call, name, request.properties);
+    co_await set_recursion(request, name);
     co_return result(request, name);
   }
 
@@ -214,6 +192,7 @@ class FunctionType final : public aws::ResourceType {
       co_await api_.call_json(request.call, "lambda", "UpdateFunctionCode", code);
     }
     co_await set_concurrency(request.call, name, request.properties);
+    co_await set_recursion(request, name);
     co_await update_tags(request, name);
     co_return result(request, name);
   }
@@ -238,20 +217,27 @@ class FunctionType final : public aws::ResourceType {
     const boost::json::value answer = co_await api_.call_json(request.call, "lambda", "ListTags",
         object{{"Resource", function_arn(request.call.scope, name)}});
     const auto* tags = answer.is_object() ? answer.as_object().if_contains("Tags") : nullptr;
-    co_return tags && tags->is_object() && text(tags->as_object(), "aws:cloudformation:stack-id") == request.stack_id &&
-        text(tags->as_object(), "aws:cloudformation:logical-id") == request.logical_id;
+    co_return tags && tags->is_object() && text_of(tags->as_object(), "aws:cloudformation:stack-id") == request.stack_id &&
+        text_of(tags->as_object(), "aws:cloudformation:logical-id") == request.logical_id;
   }
 
   awaitable<> set_concurrency(aws::CallContext call, std::string name, object properties) {
     if (const auto* limit = properties.if_contains("ReservedConcurrentExecutions")) {
       co_await api_.call_json(call, "lambda", "PutFunctionConcurrency", object{{"FunctionName", name},
-          {"ReservedConcurrentExecutions", number(*limit, "ReservedConcurrentExecutions")}});
+          {"ReservedConcurrentExecutions", number_of(*limit, "ReservedConcurrentExecutions")}});
       co_return;
     }
     const boost::json::value now = co_await api_.call_json(call, "lambda", "GetFunctionConcurrency", object{{"FunctionName", name}});
     if (now.is_object() && now.as_object().contains("ReservedConcurrentExecutions")) {
       co_await api_.call_json(call, "lambda", "DeleteFunctionConcurrency", object{{"FunctionName", name}});
     }
+  }
+
+  awaitable<> set_recursion(aws::ResourceRequest request, std::string name) {
+    const std::string wanted = text_of(request.properties, "RecursiveLoop"), before = text_of(request.old_properties, "RecursiveLoop");
+    if (wanted == before) co_return;
+    co_await api_.call_json(request.call, "lambda", "PutFunctionRecursionConfig",
+                            object{{"FunctionName", name}, {"RecursiveLoop", wanted.empty() ? "Terminate" : wanted}});
   }
 
   awaitable<> update_tags(aws::ResourceRequest request, std::string name) {
@@ -283,7 +269,7 @@ class PermissionType final : public aws::ResourceType {
     for (auto& entry : input) {
       if (entry.value().is_number()) entry.value() = boost::json::serialize(entry.value());  // an account without quotes
     }
-    if (const std::string flag = text(input, "InvokedViaFunctionUrl"); !flag.empty()) input["InvokedViaFunctionUrl"] = flag == "true";
+    if (const std::string flag = text_of(input, "InvokedViaFunctionUrl"); !flag.empty()) input["InvokedViaFunctionUrl"] = flag == "true";
     input["StatementId"] = id;
     std::optional<aws::ApiError> failed;
     try {
@@ -301,8 +287,8 @@ class PermissionType final : public aws::ResourceType {
   }
 
   awaitable<> remove(aws::ResourceRequest request) override {
-    std::string function = text(request.properties, "FunctionName");
-    if (function.empty()) function = text(request.old_properties, "FunctionName");
+    std::string function = text_of(request.properties, "FunctionName");
+    if (function.empty()) function = text_of(request.old_properties, "FunctionName");
     std::optional<aws::ApiError> failed;
     try {
       co_await api_.call_json(request.call, "lambda", "RemovePermission",
@@ -322,6 +308,9 @@ class PermissionType final : public aws::ResourceType {
 void add_resource_types(aws::ResourceTypes& types, aws::ApiClient& api) {
   types.add(std::make_unique<FunctionType>(api));
   types.add(std::make_unique<PermissionType>(api));
+  add_version_types(types, api);
+  add_layer_types(types, api);
+  add_url_types(types, api);
 }
 
 }  // namespace parvis::lambda
