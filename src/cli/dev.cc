@@ -33,6 +33,7 @@ void print_served(Platform& platform) {
       if (!route.starts_with("OPTIONS ")) out += fmt::format("    {:<7} {}{}\n", route.substr(0, space), api.url, path);
     }
   }
+  for (const auto& url : platform.function_urls()) out += fmt::format("  function  {}\n", url);
   for (const auto& table : platform.tables()) out += fmt::format("  table     {}\n", table);
   out += fmt::format("  AWS APIs  http://localhost:{}\n  health    http://localhost:{}/_parvis/health\n  events    http://localhost:{}/_parvis/events\n",
                      platform.port(), platform.port(), platform.port());

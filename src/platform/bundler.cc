@@ -55,6 +55,8 @@ class Bundler {
       const std::string type = resource.is_object() ? text_at(&resource.get_object(), "Type") : "";
       if (type == "AWS::Serverless::Function") one(child("/Resources", id), resource.get_object(), "CodeUri");
       if (type == "AWS::Lambda::Function") one(child("/Resources", id), resource.get_object(), "Code");
+      if (type == "AWS::Serverless::LayerVersion") layer(child("/Resources", id), resource.get_object(), "ContentUri");
+      if (type == "AWS::Lambda::LayerVersion") layer(child("/Resources", id), resource.get_object(), "Content");
     }
     return std::move(result_);
   }
@@ -91,6 +93,40 @@ class Bundler {
     } else {
       properties["Code"] = {{"S3Bucket", lambda::kLocalBucket}, {"S3Key", bundle.string()}};
     }
+  }
+
+  // A layer's folder as it is; with a build method, below the folder where its runtime looks. Dependencies are not installed.
+  void layer(const std::string& pointer, json::object& resource, std::string_view content_name) {
+    auto* properties = resource.contains("Properties") ? resource["Properties"].if_object() : nullptr;
+    const auto* content = properties ? properties->if_contains(content_name) : nullptr;
+    if (!content || content->is_object()) return;  // packaged already, or the transform says what is missing
+    const std::string place = templates::scalar_text(*content);
+    if (place.starts_with("s3://")) return;
+    const fs::path source = (fs::path(result_.document.file).parent_path() / place).lexically_normal();
+    const std::string at = child(child(pointer, "Properties"), content_name);
+    if (!fs::is_directory(source)) return error(at, fmt::format("the layer folder {} does not exist", source.string()), "name an existing folder");
+    const std::string method = text_at(object_at(resource, "Metadata"), "BuildMethod");
+    std::string below;
+    if (method.starts_with("nodejs")) below = "nodejs";
+    else if (method.starts_with("python")) below = "python";
+    else if (!method.empty()) {
+      return error(child(child(pointer, "Metadata"), "BuildMethod"), fmt::format("build method '{}' of a layer is not supported", method),
+                   "use nodejs or python with installed dependencies, or leave it out to serve the folder as it is");
+    }
+    if (below == "nodejs" && fs::exists(source / "package.json") && !fs::is_directory(source / "node_modules"))
+      return error(at, fmt::format("{} has a package.json and no node_modules", source.string()), "run npm install there");
+    for (const auto& entry : fs::recursive_directory_iterator(source))
+      if (entry.is_regular_file()) result_.inputs.insert(entry.path());
+    const fs::path target = options_.out_dir / ("layer-" + (below.empty() ? "" : below + "-") + folder_hash(source));
+    if (!fs::exists(target)) {
+      const fs::path work = options_.out_dir / fmt::format("work-layer-{}-{}", ::getpid(), layers_++);
+      fs::remove_all(work);
+      fs::create_directories((work / below).parent_path());
+      fs::copy(source, below.empty() ? work : work / below, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+      fs::rename(work, target);
+    }
+    if (content_name == "ContentUri") (*properties)["ContentUri"] = {{"Bucket", lambda::kLocalBucket}, {"Key", target.string()}};
+    else (*properties)["Content"] = {{"S3Bucket", lambda::kLocalBucket}, {"S3Key", target.string()}};
   }
 
   fs::path build(const std::string& pointer, json::object& resource, const fs::path& source) {
@@ -222,6 +258,7 @@ class Bundler {
   const BundlerOptions& options_;
   BundledTemplate result_;
   std::map<std::string, fs::path> done_;
+  unsigned layers_ = 0;
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // platform/bundler.h: turns the local code of a template's functions into folders that workers can load.
 //
-// A function with `Metadata: BuildMethod: esbuild`, and any Node function whose handler stands in a .ts file, is bundled
+// Layers are folders as they are. A function with `Metadata: BuildMethod: esbuild`, and any Node function whose handler stands in a .ts file, is bundled
 // with esbuild; other code is served from its folder as it is. Finished bundles live under `out_dir` by content, so equal
 // code keeps its folder (and its workers).
 // Source: SAM Developer Guide, "Building Node.js Lambda functions with esbuild in AWS SAM".

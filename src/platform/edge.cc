@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "aws/api_call.h"
+#include "platform/function_urls.h"
 
 namespace parvis::platform {
 namespace {
@@ -71,6 +72,7 @@ awaitable<http::Response> Edge::handle(http::Request request) {
     request.target = target.starts_with('/') ? std::move(target) : "/" + target;
     return routes_.api(std::move(api_id), std::move(request));
   }
+  if (FunctionUrls::takes(request)) return routes_.function_url(std::move(request));
   const bool of_a_page = request.method == "OPTIONS" || request.headers.find("Origin");
   if (of_a_page && routes_.bucket_cors && (routes_.authenticate || guard_.host_allowed(request.host))) return page(std::move(request));
   return api_call(std::move(request));

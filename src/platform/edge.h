@@ -3,6 +3,7 @@
 //   /_parvis/health, /_parvis/events, /_parvis/metrics, …    the platform itself
 //   /_parvis/custom-resource/…    answers of functions behind custom resources
 //   {apiId}.execute-api.*  or  /_aws/execute-api/{apiId}/…    a team's API
+//   function URLs and links to packages      function_urls.h
 //   everything else                          an AWS API call
 #pragma once
 
@@ -25,6 +26,7 @@ struct EdgeRoutes {
   std::function<awaitable<http::Response>(http::Request)> aws_api;
   // API id, the request with its path below the API (its stage still in front).
   std::function<awaitable<http::Response>(std::string, http::Request)> api;
+  std::function<awaitable<http::Response>(http::Request)> function_url;  // what FunctionUrls::takes()
   std::function<boost::json::object()> health;
   // Where signatures are checked: whether the root key has signed this request to /_parvis/; throws ApiError when nobody known
   // has. Not set: the guard decides from Host and Origin.

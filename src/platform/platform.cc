@@ -16,6 +16,7 @@
 #include "platform/authenticator.h"
 #include "platform/edge.h"
 #include "platform/function_bridge.h"
+#include "platform/function_urls.h"
 #include "platform/sandboxing.h"
 #include "platform/observation.h"
 #include "platform/port_holder.h"
@@ -149,6 +150,7 @@ struct Platform::Impl {
   aws::Registry registry;
   std::unique_ptr<aws::Pipeline> pipeline;
   FunctionBridge bridge;
+  std::optional<FunctionUrls> function_urls;
   apigateway::ApiCatalog apis;
   apigateway::ManagementService api_management{apis};
   apigateway::ApiSite site;
@@ -189,6 +191,7 @@ Platform::Impl::Impl(Options given)
   pipeline = std::make_unique<aws::Pipeline>(registry, clock, entropy, pipeline_options());
   stacks->connect(*pipeline, seal);
   bridge.bind(functions);
+  function_urls.emplace(functions, authenticator ? &*authenticator : nullptr, *pipeline, pipeline_options());
   tables.set_throughput_enforced(options.limit_throughput);
   tables.set_objects(std::make_unique<dynamodb::S3Objects>(*pipeline, clock, entropy));
   add_resource_types(types, *pipeline, apis);
@@ -216,6 +219,8 @@ lambda::ServiceOptions Platform::Impl::lambda_options() {
   lambda.code.allow_local = !options.verify_signatures;  // a caller must not name folders of the host
   lambda.invoke.endpoint_url = fmt::format("http://127.0.0.1:{}", options.port);
   lambda.invoke.load_on_deploy = options.warm_functions;
+  lambda.invoke.node_modules_dir = (options.tools_dir / "node_modules").string();
+  lambda.public_url = fmt::format("http://localhost:{}", options.port);
   if (options.verify_signatures) {
     lambda.invoke.credentials = [this](const aws::Scope& scope, const std::string& role_arn) {
       const std::string role = role_arn.substr(role_arn.rfind('/') + 1);
@@ -300,6 +305,7 @@ EdgeRoutes Platform::Impl::edge_routes() {
   EdgeRoutes routes;
   routes.aws_api = [this](http::Request request) { return pipeline->handle(std::move(request)); };
   routes.api = [this](std::string api_id, http::Request request) { return api_request(std::move(api_id), "", std::move(request)); };
+  routes.function_url = [this](http::Request request) { return function_urls->handle(std::move(request)); };
   routes.health = [this] { return health(); };
   if (authenticator) routes.authenticate = [this](http::Request& request) {
     return authenticator->authenticate(request, "parvis").principal.access_key_id == root->access_key_id;
@@ -458,6 +464,21 @@ void Platform::serve_apis(const std::vector<std::string>& api_ids) {
 }
 
 std::vector<ServedApi> Platform::served_apis() const { return impl_->api_ports->served(); }
+
+std::vector<std::string> Platform::function_urls() {
+  std::vector<std::string> urls;
+  run([&]() -> awaitable<> {
+    const auto functions = co_await impl_->pipeline->call_json(context("console"), "lambda", "ListFunctions", boost::json::object{});
+    for (const auto& function : functions.at("Functions").as_array()) {
+      boost::json::object name{{"FunctionName", function.at("FunctionName")}};
+      const auto answer = co_await impl_->pipeline->call_json(context("console"), "lambda", "ListFunctionUrlConfigs", std::move(name));
+      for (const auto& url : answer.at("FunctionUrlConfigs").as_array()) {
+        urls.push_back(fmt::format("{}  {}", std::string_view(url.at("FunctionUrl").as_string()), std::string_view(function.at("FunctionName").as_string())));
+      }
+    }
+  });
+  return urls;
+}
 
 std::vector<std::string> Platform::tables() {
   std::vector<std::string> names;

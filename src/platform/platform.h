@@ -46,6 +46,7 @@ class Platform {  // start() and stop() on one thread; the rest is thread-safe
   // Serves these APIs on ports of their own, api_port and up, in this order; APIs that keep their place keep their port.
   void serve_apis(const std::vector<std::string>& api_ids);
   std::vector<ServedApi> served_apis() const;
+  std::vector<std::string> function_urls();  // of the default account and Region: "http://…/  function"
   std::vector<std::string> tables();  // of the default account and Region, by name
 
  private:
