@@ -18,3 +18,7 @@ if(PARVIS_SANITIZE)
   add_compile_options(-fsanitize=${PARVIS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${PARVIS_SANITIZE})
 endif()
+if(PARVIS_FUZZ)  # what libFuzzer steers by; without its main in every other program
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
+endif()

@@ -1,4 +1,8 @@
-// Every fuzz target over its seeds and over mutations of them that depend on a fixed number alone: what CI runs.
+// Every fuzz target over its corpus and over mutations of it that depend on a fixed number alone: what CI runs.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -8,7 +12,7 @@
 namespace parvis::fuzz {
 namespace {
 
-constexpr std::size_t kMutationsPerSeed = 2000;
+constexpr std::size_t kMutationsPerInput = 1000;
 constexpr std::size_t kInputBytesMax = 4096;
 
 // One to four small edits: what libFuzzer's own mutator mostly does.
@@ -29,14 +33,28 @@ std::string mutate(std::string text, std::mt19937_64& rng) {
   return text;
 }
 
+std::vector<std::string> corpus(std::string_view target) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(PARVIS_FUZZ_CORPUS) / target)) files.push_back(entry.path());
+  std::ranges::sort(files);
+  std::vector<std::string> inputs;
+  for (const auto& file : files) {
+    std::ifstream in(file, std::ios::binary);
+    inputs.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  return inputs;
+}
+
 class Replay : public testing::TestWithParam<Target> {};
 
-TEST_P(Replay, SurvivesSeedsAndMutations) {
+TEST_P(Replay, SurvivesItsCorpusAndMutations) {
+  const std::vector<std::string> inputs = corpus(GetParam().name);
+  ASSERT_FALSE(inputs.empty());
   std::mt19937_64 rng(20260101);
   GetParam().run("");
-  for (const std::string& seed : GetParam().seeds) {
-    GetParam().run(seed);
-    for (std::size_t i = 0; i < kMutationsPerSeed; ++i) GetParam().run(mutate(seed, rng));
+  for (const std::string& input : inputs) {
+    GetParam().run(input);
+    for (std::size_t i = 0; i < kMutationsPerInput; ++i) GetParam().run(mutate(input, rng));
   }
 }
 

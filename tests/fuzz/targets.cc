@@ -1,15 +1,21 @@
 #include "targets.h"
 
+#include <stdlib.h>
+
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <stdexcept>
 
 #include <boost/json/serialize.hpp>
 
+#include "aws/aws_chunked.h"
 #include "aws/json_codec.h"
 #include "aws/sigv4.h"
 #include "aws/xml.h"
+#include "core/clock.h"
 #include "functions/frame_decoder.h"
 #include "functions/response_stream.h"
 #include "http/message.h"
@@ -22,6 +28,7 @@
 #include "services/dynamodb/keyspace.h"
 #include "services/dynamodb/number.h"
 #include "services/dynamodb/partiql.h"
+#include "services/lambda/archive.h"
 #include "storage/tuple.h"
 #include "templates/document.h"
 #include "templates/intrinsics.h"
@@ -60,15 +67,42 @@ void json_text(std::string_view input) {
 
 void xml_text(std::string_view input) { (void)aws::parse_xml(input); }
 
-void signature_scope(std::string_view input) {
+// Four lines: the Authorization header, X-Amz-Date, X-Amz-Content-Sha256 (or a query string, when the header is empty), and the
+// body. Nothing that is not signed with the key may pass.
+void signature(std::string_view input) {
+  std::array<std::string_view, 4> parts;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::size_t end = std::min(input.find('\n'), input.size());
+    parts[i] = input.substr(0, end);
+    input.remove_prefix(std::min(end + 1, input.size()));
+  }
+  parts[3] = input;
   http::Request request;
-  request.method = "GET";
+  request.method = "POST";
   request.target = "/";
-  request.headers.add("Authorization", std::string(input));
+  request.headers.add("Host", "localhost");
+  if (parts[0].empty()) {
+    (request.target += '?') += parts[2];
+  } else {
+    request.headers.add("Authorization", parts[0]);
+    request.headers.add("X-Amz-Date", parts[1]);
+    if (!parts[2].empty()) request.headers.add("X-Amz-Content-Sha256", parts[2]);
+  }
+  request.body = parts[3];
   (void)aws::parse_scope(request);
-  request.headers = {};
-  request.target = "/?" + std::string(input);
-  (void)aws::parse_scope(request);
+  static const ManualClock clock(Millis(std::chrono::seconds(1767225600)));  // 2026-01-01
+  for (const auto family : {aws::ErrorFamily::kJson, aws::ErrorFamily::kS3}) {
+    http::Request copy = request;
+    aws::VerifyOptions options;
+    options.clock = &clock;
+    options.family = family;
+    options.find_credential = [](std::string_view) { return aws::SigningCredential{"a secret that no input knows", {}}; };
+    require(!aws::verify_signature(copy, options), parts[0]);
+    try {
+      aws::decode_unverified_payload(request, family);
+    } catch (const aws::ApiError&) {
+    }
+  }
 }
 
 std::string decoded_frames(std::string_view input, std::size_t piece) {
@@ -154,9 +188,16 @@ void partiql(std::string_view input) {
   }
 }
 
-// The text of a number reads as the same number.
+// The text and the stored form of a number read as the same number; what is added can be taken away again.
 void number(std::string_view input) {
-  if (const auto read = dynamodb::Number::parse(input)) require(dynamodb::Number::parse(read->text()) == *read, input);
+  const auto read = dynamodb::Number::parse(input);
+  if (!read) return;
+  require(dynamodb::Number::parse(read->text()) == *read, input);
+  std::string stored;
+  read->append_stored(stored);
+  std::string_view rest = stored;
+  require(dynamodb::Number::take_stored(rest) == *read && rest.empty(), input);
+  require(dynamodb::Number::sub(*read, *read) == dynamodb::Number(), input);
 }
 
 // Key values order as their encodings do, and none is the beginning of another's.
@@ -223,69 +264,48 @@ void template_text(std::string_view input) {
                                                .import = [](const auto&) { return std::nullopt; }});
 }
 
-std::string item_seed() {
-  dynamodb::AttributeMap item;
-  item["p"] = dynamodb::AttributeValue::string("x");
-  item["n"] = dynamodb::AttributeValue::number(*dynamodb::Number::parse("-1.5e3"));
-  item["m"] = dynamodb::AttributeValue::map(item);
-  return dynamodb::encode_item(item);
+// A chunked body, unsigned and signed, whole and byte by byte: the pieces that it comes in make no difference.
+void aws_chunked(std::string_view input) {
+  for (const bool is_signed : {false, true}) {
+    const auto decode = [&](std::size_t piece, std::string& out) {
+      aws::AwsChunkedDecoder::Options options;
+      options.has_trailer = true;
+      options.trailer_names = {"x-amz-checksum-crc32"};
+      if (is_signed) options.signing = aws::ChunkSigning{"key", "20260101T000000Z", "scope", "seed"};
+      aws::AwsChunkedDecoder decoder(std::move(options));
+      auto error = aws::AwsChunkedDecoder::Error::kNone;
+      for (std::size_t at = 0; at < input.size() && error == aws::AwsChunkedDecoder::Error::kNone; at += piece) error = decoder.push(input.substr(at, piece), out);
+      return error == aws::AwsChunkedDecoder::Error::kNone ? decoder.finish() : error;
+    };
+    std::string whole, pieces;
+    const auto error = decode(std::max<std::size_t>(input.size(), 1), whole);
+    require(decode(1, pieces) == error, input);
+    require(error != aws::AwsChunkedDecoder::Error::kNone || whole == pieces, input);
+  }
 }
 
-std::string gzip_seed() {
-  dynamodb::GzipWriter writer;
-  writer.add("{\"Item\":{\"p\":{\"S\":\"a\"}}}\n");
-  return writer.finish();
-}
-
-std::string tuple_seed() {
-  return storage::TupleWriter().string("000000000000").string(std::string("a\0b", 3)).bytes("\xff").u64(7).i64(-7).take();
+// Entries land below the folder, whatever they are called.
+void zip_package(std::string_view input) {
+  namespace fs = std::filesystem;
+  std::string place = (fs::temp_directory_path() / "parvis-fuzz-XXXXXX").string();
+  if (!mkdtemp(place.data())) std::abort();
+  const fs::path inside = fs::path(place) / "inside";
+  fs::create_directory(inside);
+  (void)lambda::unpack_zip(input, inside.string(), {.bytes_max = 1u << 20, .entries_max = 100});
+  const bool alone = std::distance(fs::directory_iterator(place), fs::directory_iterator()) == 1;
+  for (const auto& entry : fs::recursive_directory_iterator(inside)) require(entry.is_regular_file() || (entry.is_directory() && !entry.is_symlink()), input);
+  fs::remove_all(place);
+  require(alone, input);
 }
 
 }  // namespace
 
 std::span<const Target> targets() {
-  static const std::vector<Target> kTargets{
-      {"http_request", http_request,
-       {"GET /a?b=c HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nabcd",
-        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4;e=1\r\nabcd\r\n0\r\nT: v\r\n\r\n",
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        "GET http://a/b HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"}},
-      {"json_text", json_text,
-       {R"({"TableName":"t","Item":{"p":{"S":"\u00e9\ud83d\ude00"},"n":{"N":"-1.5e3"},"l":{"L":[{"BOOL":true},{"NULL":true}]}}})",
-        "[[[[[[1e308,-0.0,18446744073709551615]]]]]]", std::string(300, '[')}},
-      {"xml_text", xml_text,
-       {"<a xmlns=\"urn:x\" b='c'><d>&lt;&#x41;</d><![CDATA[x]]><e/></a>",
-        "<!DOCTYPE a [<!ENTITY x \"xx\"><!ENTITY y \"&x;&x;\">]><a>&y;</a>"}},
-      {"signature_scope", signature_scope,
-       {"AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, Signature=00ff",
-        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20260101%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20260101T000000Z"
-        "&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00"}},
-      {"expression", expression,
-       {"#n = :v AND (attribute_exists(a.b[2]) OR NOT size(c) BETWEEN :v AND :v) AND d IN (:v, :v)",
-        "SET a = if_not_exists(b, :v) + :v, c[0] = list_append(c, :v) REMOVE d ADD e :v DELETE f :v", "a, #n.b[1].c",
-        std::string(3000, '('), "NOT NOT NOT NOT a = :v"}},
-      {"partiql", partiql,
-       {"SELECT a.b[0], \"c\" FROM \"t\".\"i\" WHERE p IN ['x', ?] AND s BETWEEN -1.5e3 AND 2 OR NOT contains(a, 'it''s') ORDER BY s DESC;",
-        "INSERT INTO t VALUE {'p': 'x', 's': ?, 'l': [1, {'m': <<1, 2>>}], 'n': null, 'b': true} -- note",
-        "UPDATE t SET a = a + ?, b = list_append(b, [1]) SET c = set_add(c, <<'x'>>) REMOVE d WHERE p = 'x' AND s = 1 RETURNING MODIFIED NEW *",
-        "FROM t WHERE p = 'x' AND s = 1 SET a = 1", "DELETE FROM t /* x */ WHERE size(a) > 1 AND b IS NOT MISSING RETURNING ALL OLD *",
-        "EXISTS(SELECT * FROM t WHERE p = 'x' AND s = 1 AND a IS NULL)", "SELECT * FROM t WHERE " + std::string(300, '(')}},
-      {"number", number, {"-1.5e3", "0.00", "9.9999999999999999999999999999999999999E+125", "1e-130", "+.5"}},
-      {"attribute", attribute, {R"({"M":{"a":{"SS":["x","y"]},"b":{"B":"AAE="},"c":{"L":[{"N":"1"},{"NULL":true}]}}})"}},
-      {"key_value", key_value, {"abab", std::string("a\0a\0\0b", 6), "1210", "-1.5-1.6", "1e1251e-130", std::string("\xff\x00\xff\xff", 4)}},
-      {"import_file", import_file,
-       {"{\"Item\":{\"p\":{\"S\":\"a\"}}}\n\n{\"Item\":1}\r\n{", "a,\"b \"\"c\nd\",e\r\n,,\n\"", gzip_seed()}},
-      {"stored_item", stored_item, {item_seed()}},
-      {"template_text", template_text,
-       {"Parameters: {P: {Type: String, Default: x}}\nConditions: {C: !Equals [!Ref P, y]}\nResources:\n  A:\n    Type: AWS::IAM::Role\n"
-        "    Condition: C\n    Properties: {D: !Sub ['${P}${v}', {v: !Join ['-', [a, !Ref P]]}], E: !GetAtt A.Arn}\n",
-        "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "{\"Resources\": {\"A\": {\"Type\": \"T\", \"DependsOn\": [\"A\"]}}}"}},
-      {"key_tuple", key_tuple, {tuple_seed()}},
-      {"worker_frames", worker_frames,
-       {std::string("\x02\0\0\0O\1{}\0\0\0\0P\0\x03\0\0\0C\0abc", 23), std::string("\xff\xff\0\0O\0x", 7), std::string("\0\0\0\0Z\0", 6)}},
-      {"stream_prelude", stream_prelude, {"{\"statusCode\":200}" + std::string(8, '\0') + "body", std::string(9, '\0'), "{}" + std::string(7, '\0')}},
-  };
+  static constexpr Target kTargets[] = {
+      {"http_request", http_request}, {"json_text", json_text}, {"xml_text", xml_text}, {"signature", signature}, {"aws_chunked", aws_chunked},
+      {"expression", expression}, {"partiql", partiql}, {"number", number}, {"attribute", attribute}, {"stored_item", stored_item}, {"key_value", key_value}, {"import_file", import_file},
+      {"key_tuple", key_tuple}, {"template_text", template_text}, {"zip_package", zip_package}, {"worker_frames", worker_frames},
+      {"stream_prelude", stream_prelude}};
   return kTargets;
 }
 
