@@ -484,6 +484,8 @@ TEST_F(EngineTest, CallersOfOtherThreadsShareTheWorkers) {
   EXPECT_TRUE(eventually([&] { return done == 6; }));
   EXPECT_EQ(wrong, 0);
   engine->stop();
+  // Workers that are at home on the second thread must be gone before its context is.
+  EXPECT_TRUE(eventually([&] { return engine->stats().workers == 0; }));
   keep.reset();
   second.stop();
   other.join();

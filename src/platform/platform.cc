@@ -433,6 +433,8 @@ void Platform::stop() {
   std::error_code ignored;
   if (impl.server) std::filesystem::remove(impl.options.data_dir / kEndpointFile, ignored);
   impl.engine.stop();
+  // The ends of workers are told on the I/O threads, which have to live until then.
+  for (int waited = 0; waited < 200 && impl.engine.stats().workers > 0; ++waited) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   impl.api_ports.reset();
   impl.server.reset();
   impl.io.stop();
