@@ -82,10 +82,10 @@ constexpr std::string_view kInvalid = "One or more parameter values were invalid
 // API Reference, RestoreTableFromBackup: "The indexes provided should match existing secondary indexes."
 template <class Index>
 bool is_same_index(const Index& in, const IndexRecord& index) {
-  const std::vector<model::KeySchemaElement>& keys = in.key_schema.value();
-  const KeyAttribute* sort = index.keys.sort ? &*index.keys.sort : nullptr;
-  if (keys.size() != (sort ? 2u : 1u) || keys[0].attribute_name != index.keys.partition.name) return false;
-  if (sort && keys[1].attribute_name != sort->name) return false;
+  if (!std::ranges::equal(in.key_schema.value(), index.keys.attributes(),
+                          [](const auto& a, const KeyAttribute& b) { return a.attribute_name == b.name; })) {
+    return false;
+  }
   const model::Projection& projection = in.projection.value();
   const std::string type = projection.projection_type.value_or("ALL");
   const std::vector<std::string> named = projection.non_key_attributes.value_or(std::vector<std::string>());

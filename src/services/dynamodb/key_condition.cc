@@ -58,6 +58,10 @@ const AttributeValue& key_value(const Condition& condition, std::size_t i, const
   return *value;
 }
 
+bool is_equality(const Condition& condition) {
+  return condition.op == ConditionOp::kCompare && condition.comparator == Comparator::kEq;
+}
+
 // Each encoded value ends by itself, so prefix_end() of one lies just behind all keys that hold it.
 KeyRange sort_range(const Condition& condition, const KeyAttribute& key, const std::string& partition) {
   std::string first = partition;
@@ -87,11 +91,47 @@ KeyRange sort_range(const Condition& condition, const KeyAttribute& key, const s
   throw_validation("Query key condition not supported");
 }
 
+// Of an index with several attributes per part: an equality for each partition attribute, and for the sort attributes from
+// left to right; the last one named may have another condition.
+// Source: Developer Guide, "Multi-attribute keys pattern"; messages as public conformance suites recorded them.
+KeyRange multi_attribute_range(const KeySchema& keys, const std::vector<const Condition*>& parts, const std::string& prefix) {
+  const std::vector<KeyAttribute> attributes = keys.attributes();
+  std::vector<const Condition*> by_attribute(attributes.size());
+  std::size_t given = keys.partition_count();  // behind the last attribute that has a condition
+  for (const Condition* part : parts) {
+    const auto found = std::ranges::find(attributes, key_name(*part), &KeyAttribute::name);
+    if (found == attributes.end()) throw_validation("Query key condition not supported");
+    const auto at = static_cast<std::size_t>(found - attributes.begin());
+    if (by_attribute[at]) throw_validation("KeyConditionExpressions must only contain one condition per key");
+    by_attribute[at] = part;
+    given = std::max(given, at + 1);
+  }
+  std::string partition, missing;
+  for (std::size_t i = 0; i < keys.partition_count(); ++i) {
+    if (!by_attribute[i]) throw_validation("Query condition missed key schema element: " + attributes[i].name);
+    if (!is_equality(*by_attribute[i])) throw_validation("Query key condition not supported");
+    append_key_value(key_value(*by_attribute[i], 1, attributes[i]), partition);
+  }
+  std::string begin = prefix;
+  append_encoded_partition(partition, begin);
+  if (given == keys.partition_count()) return {begin, storage::prefix_end(begin)};
+  for (std::size_t i = keys.partition_count(); i + 1 < given; ++i) {
+    if (!by_attribute[i] || !is_equality(*by_attribute[i])) missing += (missing.empty() ? "" : ", ") + attributes[i].name;
+    else append_key_value(key_value(*by_attribute[i], 1, attributes[i]), begin);
+  }
+  if (!missing.empty()) {
+    throw_validation("RANGE key attributes " + missing + " must have equality conditions specified in the query because a condition is "
+                     "present on key attribute " + attributes[given - 1].name);
+  }
+  return sort_range(*by_attribute[given - 1], attributes[given - 1], begin);
+}
+
 }  // namespace
 
 KeyRange key_range(const KeySchema& keys, const Condition& condition, const std::string& prefix) {
   std::vector<const Condition*> parts;
   flatten(condition, parts);
+  if (keys.is_multi_attribute()) return multi_attribute_range(keys, parts, prefix);
   const Condition* partition = nullptr;
   const Condition* sort = nullptr;
   for (const Condition* part : parts) {
@@ -109,9 +149,7 @@ KeyRange key_range(const KeySchema& keys, const Condition& condition, const std:
     throw_validation(keys.sort ? "Query condition missed key schema element: " + keys.sort->name
                                : "Query key condition not supported");
   }
-  if (partition->op != ConditionOp::kCompare || partition->comparator != Comparator::kEq) {
-    throw_validation("Query key condition not supported");
-  }
+  if (!is_equality(*partition)) throw_validation("Query key condition not supported");
   std::string begin = prefix;
   append_partition(key_value(*partition, 1, keys.partition), begin);
   if (!sort) return {begin, storage::prefix_end(begin)};

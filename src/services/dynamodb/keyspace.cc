@@ -123,6 +123,10 @@ std::uint64_t partition_hash(std::string_view bytes) {
 void append_partition(const AttributeValue& value, std::string& out) {
   std::string encoded;
   append_key_value(value, encoded);
+  append_encoded_partition(encoded, out);
+}
+
+void append_encoded_partition(std::string_view encoded, std::string& out) {
   out = at_hash(std::move(out), partition_hash(encoded)) += encoded;
 }
 

@@ -18,8 +18,9 @@
 //   ("", "", "dynamodb", "m", kind, id)                                             key of the record that is looked after
 //   ("", "", "dynamodb", "p", id)                                                   key prefix that a purge deletes
 //
-// Table and index ids are random and never used again. hash is 8 bytes; sk and isk stand only where the schema has them;
-// key values are encoded by append_key_value. A stored item is: 0x01, 8 bytes of the write that made it, encode_item().
+// Table and index ids are random and never used again. hash is 8 bytes; sk and isk stand only where the schema has them; ipk and
+// isk are several values, one after the other, in an index whose key has several attributes per part. Key values are encoded by
+// append_key_value. A stored item is: 0x01, 8 bytes of the write that made it, encode_item().
 // Invariants: an index entry exists exactly when its item has the index's key attributes (back-fill apart), and changes in
 // the item's own commit; so do its change and its expiry entry. Every item commit checks the table record, so none lands in a deleted table.
 #pragma once
@@ -83,6 +84,8 @@ void append_key_value(const AttributeValue& value, std::string& out);
 void append_key_value_prefix(const AttributeValue& value, std::string& out);
 // hash(pk), pk: all that items of one partition share.
 void append_partition(const AttributeValue& partition_value, std::string& out);
+// The same of a partition's encoded value, or of several one after the other.
+void append_encoded_partition(std::string_view encoded, std::string& out);
 std::uint64_t partition_hash(std::string_view encoded_value);
 // The first key of hash value `hash` in the space that begins with `prefix`.
 std::string at_hash(std::string prefix, std::uint64_t hash);

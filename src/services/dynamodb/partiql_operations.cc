@@ -151,6 +151,8 @@ awaitable<std::optional<Item>> Service::batch_statement(aws::Scope scope, Partiq
   select.table_name = table_name(scope, statement.table);
   select.consistent = request.consistent_read.value_or(false);
   const Table table = co_await catalog_.find(catalog_.store().snapshot(), scope, select.table_name);
+  const IndexRecord* index = statement.index.empty() ? nullptr : table->index(statement.index);
+  if (index) check_readable(*index);
   if (!statement.index.empty() || !exact_key(table->keys, key_parts(table->keys, statement.where))) {
     throw_validation("Select statements within BatchExecuteStatement must specify the primary key in the where clause.");
   }

@@ -64,6 +64,7 @@ const IndexRecord* index_of(const TableRecord& table, const PartiqlStatement& st
   if (statement.index.empty()) return nullptr;
   const IndexRecord* index = table.index(statement.index);
   if (!index) throw_validation("The table does not have the specified index");
+  check_readable(*index);
   if (index->global && consistent) {
     throw_validation("Strongly consistent read is not supported on Global Secondary Indexes");
   }
@@ -84,6 +85,11 @@ Item key_of_token(const json::value& value) {
 }
 
 }  // namespace
+
+void check_readable(const IndexRecord& index) {
+  if (!index.keys.is_multi_attribute()) return;
+  throw_validation("PartiQL statements cannot be executed on tables with multi-attribute HASH keys or multi-attribute RANGE keys.");
+}
 
 bool key_less(const AttributeValue& a, const AttributeValue& b) {
   if (a.type() != b.type()) return a.type() < b.type();

@@ -35,6 +35,9 @@ std::string statement_mark(std::string_view statement, const std::vector<Attribu
 // The order of two values of one key attribute.
 bool key_less(const AttributeValue& a, const AttributeValue& b);
 
+// Throws ValidationException for an index that PartiQL cannot read.
+void check_readable(const IndexRecord& index);
+
 struct PartiqlSelect {
   std::string table_name;
   bool consistent = false;

@@ -27,7 +27,7 @@ struct Target {  // the table itself or one of its indexes
   bool projects(const std::string& name) const {
     if (!index || index->projected == Projected::kAll) return true;
     const auto named = [&](const KeySchema& schema) {
-      return schema.partition.name == name || (schema.sort && schema.sort->name == name);
+      return std::ranges::any_of(schema.attributes(), [&](const KeyAttribute& key) { return key.name == name; });
     };
     return named(index->keys) || named(table.keys) || std::ranges::find(index->non_key_attributes, name) != index->non_key_attributes.end();
   }

@@ -17,6 +17,13 @@ json::object to_json(const KeyAttribute& key) { return {{"name", key.name}, {"ty
 json::object to_json(const KeySchema& keys) {
   json::object out{{"partition", to_json(keys.partition)}};
   if (keys.sort) out["sort"] = to_json(*keys.sort);
+  const auto write = [&out](std::string_view name, const std::vector<KeyAttribute>& more) {
+    if (more.empty()) return;
+    json::array& elements = out[name].emplace_array();
+    for (const KeyAttribute& key : more) elements.push_back(to_json(key));
+  };
+  write("morePartitions", keys.more_partitions);
+  write("moreSorts", keys.more_sorts);
   return out;
 }
 std::string text(const json::value& value) { return std::string(value.as_string().c_str(), value.as_string().size()); }
@@ -25,8 +32,16 @@ KeyAttribute read_key(const json::value& value) {
   return {text(value.at("name")), type == "S" ? Type::kS : type == "N" ? Type::kN : Type::kB};
 }
 KeySchema read_keys(const json::value& value) {
-  KeySchema keys{read_key(value.at("partition")), std::nullopt};
-  if (const json::value* sort = value.as_object().if_contains("sort")) keys.sort = read_key(*sort);
+  KeySchema keys{.partition = read_key(value.at("partition")), .sort = std::nullopt};
+  const json::object& members = value.as_object();
+  if (const json::value* sort = members.if_contains("sort")) keys.sort = read_key(*sort);
+  const auto read = [&members](std::string_view name, std::vector<KeyAttribute>& more) {
+    const json::value* elements = members.if_contains(name);
+    if (!elements) return;
+    for (const json::value& key : elements->as_array()) more.push_back(read_key(key));
+  };
+  read("morePartitions", keys.more_partitions);
+  read("moreSorts", keys.more_sorts);
   return keys;
 }
 
@@ -92,12 +107,7 @@ bool is_empty_value(const AttributeValue& value) {
   return (string && string->empty()) || (binary && binary->bytes.empty());
 }
 
-void check_key_value(const KeyAttribute& key, const AttributeValue& value, bool is_sort) {
-  if (is_empty_value(value)) {
-    throw_validation("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
-                     "empty " + std::string(key.type == Type::kS ? "string" : "binary") + " value. Key: " + key.name);
-  }
-  const std::size_t size = size_bytes(value);
+void check_key_size(std::size_t size, bool is_sort) {
   if (!is_sort && size > kPartitionKeyBytesMax) {
     throw_validation(std::string(kInvalid) + "Size of hashkey has exceeded the maximum size limit of2048 bytes");
   }
@@ -106,8 +116,19 @@ void check_key_value(const KeyAttribute& key, const AttributeValue& value, bool 
   }
 }
 
+void check_key_value(const KeyAttribute& key, const AttributeValue& value, bool is_sort) {
+  if (is_empty_value(value)) {
+    throw_validation("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
+                     "empty " + std::string(key.type == Type::kS ? "string" : "binary") + " value. Key: " + key.name);
+  }
+  check_key_size(size_bytes(value), is_sort);
+}
+
+
 void check_index_keys(const IndexRecord& index, const Item& item) {
+  std::size_t count = 0, partition_bytes = 0, sort_bytes = 0;
   for (const KeyAttribute& key : index.keys.attributes()) {
+    const bool is_sort = count++ >= index.keys.partition_count();
     const auto found = item.find(key.name);
     if (found == item.end()) continue;
     if (found->second.type() != key.type) {
@@ -121,7 +142,8 @@ void check_index_keys(const IndexRecord& index, const Item& item) {
                        std::string(key.type == Type::kS ? "string" : "binary") + " value. IndexName: " + index.name +
                        ", IndexKey: " + key.name);
     }
-    check_key_value(key, found->second, index.keys.sort && key == *index.keys.sort);
+    std::size_t& bytes = is_sort ? sort_bytes : partition_bytes;
+    check_key_size(bytes += size_bytes(found->second), is_sort);
   }
 }
 
@@ -129,7 +151,9 @@ void check_index_keys(const IndexRecord& index, const Item& item) {
 
 std::vector<KeyAttribute> KeySchema::attributes() const {
   std::vector<KeyAttribute> out{partition};
+  out.insert(out.end(), more_partitions.begin(), more_partitions.end());
   if (sort) out.push_back(*sort);
+  out.insert(out.end(), more_sorts.begin(), more_sorts.end());
   return out;
 }
 
@@ -263,17 +287,22 @@ std::string item_key(const TableRecord& table, const Item& item) {
 }
 
 std::optional<std::string> index_key(const TableRecord& table, const IndexRecord& index, const Item& item) {
+  std::string partition, sort;
+  std::size_t count = 0, partition_bytes = 0, sort_bytes = 0;
   for (const KeyAttribute& key : index.keys.attributes()) {
+    const bool is_sort = count++ >= index.keys.partition_count();
     const auto found = item.find(key.name);
-    // A value of another type can only be older than the index: the item is then not in it.
+    // A value of another type or size can only be older than the index: the item is then not in it.
     if (found == item.end() || found->second.type() != key.type) return std::nullopt;
-    const bool is_sort = index.keys.sort && key == *index.keys.sort;
     const std::size_t size = size_bytes(found->second);
-    if (size == 0 || size > (is_sort ? kSortKeyBytesMax : kPartitionKeyBytesMax)) return std::nullopt;
+    std::size_t& bytes = is_sort ? sort_bytes : partition_bytes;
+    bytes += size;
+    if (size == 0 || bytes > (is_sort ? kSortKeyBytesMax : kPartitionKeyBytesMax)) return std::nullopt;
+    append_key_value(found->second, is_sort ? sort : partition);
   }
   std::string out = index_prefix(table.scope, table.id, index.id);
-  append_partition(item.at(index.keys.partition.name), out);
-  if (index.keys.sort) append_key_value(item.at(index.keys.sort->name), out);
+  append_encoded_partition(partition, out);
+  out += sort;
   for (const KeyAttribute& key : table.keys.attributes()) append_key_value(item.at(key.name), out);
   return out;
 }

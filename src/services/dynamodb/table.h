@@ -15,6 +15,7 @@ namespace parvis::dynamodb {
 
 inline constexpr std::size_t kPartitionKeyBytesMax = 2048;
 inline constexpr std::size_t kSortKeyBytesMax = 1024;
+inline constexpr std::size_t kKeyPartAttributesMax = 4;  // of a part of a global index's key
 
 struct KeyAttribute {
   std::string name;
@@ -24,7 +25,11 @@ struct KeyAttribute {
 struct KeySchema {
   KeyAttribute partition;
   std::optional<KeyAttribute> sort;
-  std::vector<KeyAttribute> attributes() const;
+  // What follows in the key of a global index with several attributes per part; sorts only behind `sort`.
+  std::vector<KeyAttribute> more_partitions = {}, more_sorts = {};
+  std::vector<KeyAttribute> attributes() const;  // in the order of KeySchema: those of the partition come first
+  std::size_t partition_count() const { return 1 + more_partitions.size(); }
+  bool is_multi_attribute() const { return !more_partitions.empty() || !more_sorts.empty(); }
   bool operator==(const KeySchema&) const = default;
 };
 struct Throughput {

@@ -40,19 +40,59 @@ KeyAttribute key_attribute(const std::string& name, const Definitions& definitio
   return {name, type == "S" ? Type::kS : type == "N" ? Type::kN : Type::kB};
 }
 
+constexpr std::string_view kFirstIsNoHash = "Invalid KeySchema: The first KeySchemaElement is not a HASH key type";
+
+void check_length(const std::vector<model::KeySchemaElement>& elements, std::string_view member) {
+  if (elements.size() <= 2) return;
+  std::string shown;
+  for (const auto& each : elements) {
+    shown += (shown.empty() ? "" : ", ") + ("KeySchemaElement(attributeName=" + *each.attribute_name + ", keyType=" + *each.key_type + ")");
+  }
+  throw_validation("1 validation error detected: Value '[" + shown + "]' at '" + std::string(member) +
+                   "' failed to satisfy constraint: Member must have length less than or equal to 2");
+}
+
+// A global index may have up to four attributes in each part of its key.
+// Source: Developer Guide, "Multi-attribute key schema"; messages as a public probe of the service recorded them.
+KeySchema make_multi_attribute_keys(const std::vector<model::KeySchemaElement>& elements, const Definitions& definitions) {
+  if (elements[0].key_type != "HASH") throw_validation(std::string(kFirstIsNoHash));
+  std::set<std::string> names;
+  std::vector<KeyAttribute> partitions, sorts;
+  for (const auto& each : elements) {
+    if (!names.insert(*each.attribute_name).second) throw_validation("The KeySchema contains multiple key attributes with the same name");
+    const bool is_partition = each.key_type == "HASH";
+    if (is_partition && !sorts.empty()) invalid("All HASH key attributes must precede RANGE key attributes in the KeySchema");
+    (is_partition ? partitions : sorts).push_back(key_attribute(*each.attribute_name, definitions));
+  }
+  const auto check = [](const std::vector<KeyAttribute>& part, std::string_view kind) {
+    if (part.size() <= kKeyPartAttributesMax) return;
+    invalid("The KeySchema exceeds the maximum allowed number of " + std::string(kind) + " key attributes");
+  };
+  check(partitions, "HASH");
+  check(sorts, "RANGE");
+  KeySchema keys{.partition = partitions.front(), .sort = std::nullopt};
+  keys.more_partitions.assign(partitions.begin() + 1, partitions.end());
+  if (sorts.empty()) return keys;
+  keys.sort = sorts.front();
+  keys.more_sorts.assign(sorts.begin() + 1, sorts.end());
+  return keys;
+}
+
 // In the order in which DynamoDB finds what is wrong.
-KeySchema make_keys(const std::vector<model::KeySchemaElement>& elements, const Definitions& definitions) {
-  if (elements.empty()) throw_validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
+KeySchema make_keys(const std::vector<model::KeySchemaElement>& elements, const Definitions& definitions, bool global = false) {
+  if (elements.empty()) throw_validation(std::string(kFirstIsNoHash));
   check_defined(elements, definitions);
-  if (elements.size() > 2) invalid("Key schema with more than two elements is not implemented");
+  if (global && (elements.size() > 2 || (elements.size() == 2 && elements[1].key_type == "HASH"))) {
+    return make_multi_attribute_keys(elements, definitions);
+  }
   if (elements.size() == 2 && elements[0].attribute_name == elements[1].attribute_name) {
     throw_validation("Both the Hash Key and the Range Key element in the KeySchema have the same name");
   }
-  if (elements[0].key_type != "HASH") throw_validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
+  if (elements[0].key_type != "HASH") throw_validation(std::string(kFirstIsNoHash));
   if (elements.size() == 2 && elements[1].key_type != "RANGE") {
     throw_validation("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
   }
-  KeySchema keys{key_attribute(elements[0].attribute_name.value(), definitions), std::nullopt};
+  KeySchema keys{.partition = key_attribute(elements[0].attribute_name.value(), definitions), .sort = std::nullopt};
   if (elements.size() == 2) keys.sort = key_attribute(elements[1].attribute_name.value(), definitions);
   return keys;
 }
@@ -62,7 +102,7 @@ IndexRecord index_of(const Source& in, const Definitions& definitions, bool glob
   IndexRecord index;
   index.name = in.index_name.value();
   index.global = global;
-  index.keys = make_keys(in.key_schema.value(), definitions);
+  index.keys = make_keys(in.key_schema.value(), definitions, global);
   const model::Projection projection = in.projection.value_or(model::Projection());
   const std::string type = projection.projection_type.value_or("");
   if (type.empty()) invalid("Unknown ProjectionType: null");
@@ -99,6 +139,7 @@ void add_local_indexes(const model::CreateTableInput& in, std::set<std::string>&
     invalid("Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex");
   }
   for (const auto& each : *in.local_secondary_indexes) {
+    check_length(each.key_schema.value(), "localSecondaryIndexes." + std::to_string(record.indexes.size() + 1) + ".member.keySchema");
     const KeySchema keys = make_keys(each.key_schema.value(), in.attribute_definitions);
     const std::string& name = each.index_name.value();
     if (!keys.sort) invalid("Index KeySchema does not have a range key for index: " + name);
@@ -155,8 +196,8 @@ void check_definitions(const Definitions& definitions, const TableRecord& record
 }
 
 std::vector<model::KeySchemaElement> schema_elements(const KeySchema& keys) {
-  std::vector<model::KeySchemaElement> out{{keys.partition.name, "HASH"}};
-  if (keys.sort) out.push_back({keys.sort->name, "RANGE"});
+  std::vector<model::KeySchemaElement> out;
+  for (const KeyAttribute& key : keys.attributes()) out.push_back({key.name, out.size() < keys.partition_count() ? "HASH" : "RANGE"});
   return out;
 }
 
@@ -217,6 +258,7 @@ TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& 
   }
   record.throughput = throughput_of(in.provisioned_throughput);
   if (!in.key_schema) throw_validation("KeySchema is required");
+  check_length(*in.key_schema, "keySchema");
   if (in.key_schema->size() > in.attribute_definitions.value_or(std::vector<model::AttributeDefinition>()).size()) {
     throw_validation("Invalid KeySchema: Some index key attribute have no definition");
   }
