@@ -1,6 +1,7 @@
 #include "targets.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -9,6 +10,9 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "aws/aws_chunked.h"
@@ -16,8 +20,11 @@
 #include "aws/sigv4.h"
 #include "aws/xml.h"
 #include "core/clock.h"
+#include "core/fd.h"
 #include "functions/frame_decoder.h"
+#include "functions/messages.h"
 #include "functions/response_stream.h"
+#include "functions/runtime_api.h"
 #include "http/message.h"
 #include "http/request_parser.h"
 #include "services/dynamodb/attribute_value.h"
@@ -124,6 +131,60 @@ std::string decoded_frames(std::string_view input, std::size_t piece) {
 
 // What a worker says: the same messages, however the bytes are cut.
 void worker_frames(std::string_view input) { require(decoded_frames(input, 1) == decoded_frames(input, 1u << 20), input); }
+
+// What the worker's side of a channel said to the engine, with one call open: the frames are whole, the first one greets, and
+// the call is answered at most once.
+void check_answers(int channel, std::string_view input) {
+  functions::FrameDecoder decoder("HREPCOF", functions::kFrameBytesMax);
+  functions::FrameView frame;
+  int frames = 0, answers = 0;
+  for (;;) {
+    const auto room = decoder.room();
+    const ssize_t bytes = ::recv(channel, room.data(), room.size(), MSG_DONTWAIT);
+    if (bytes <= 0) break;
+    decoder.commit(static_cast<std::size_t>(bytes));
+    functions::FrameDecoder::State state;
+    while ((state = decoder.next(frame)) == functions::FrameDecoder::State::kFrame) {
+      require((frames++ == 0) == (frame.type == 'H'), input);
+      answers += frame.type == 'O' || frame.type == 'F';
+    }
+    require(state == functions::FrameDecoder::State::kMore, input);
+  }
+  require(answers <= 1, input);
+}
+
+// The bytes of one connection to a worker's Runtime API while a call with the id "call" is there.
+void runtime_api(std::string_view input) {
+  static const Clock clock;
+  namespace asio = boost::asio;
+  asio::io_context context;
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
+  const Fd engine(ends[0]);
+  const std::string meta = R"({"id":"call","arn":"arn:aws:lambda:eu-west-1:111122223333:function:f","timeoutMs":1000})";
+  const std::string call = functions::frame('I', std::string{static_cast<char>(meta.size()), 0, 0, 0} + meta + "{}");
+  if (::write(engine.get(), call.data(), call.size()) != static_cast<ssize_t>(call.size())) std::abort();
+  const auto api = functions::RuntimeApi::open(context, Fd(ends[1]), clock);
+  asio::ip::tcp::socket client(context);
+  client.connect({asio::ip::make_address("127.0.0.1"), api->port()});
+  boost::system::error_code error;
+  asio::write(client, asio::buffer(input), error);
+  client.shutdown(asio::socket_base::shutdown_send, error);
+  client.non_blocking(true, error);
+  std::array<char, 4096> answer;
+  for (int idle = 0; idle < 3;) {
+    const std::size_t ran = context.poll();
+    context.restart();
+    error.clear();
+    const std::size_t bytes = client.read_some(asio::buffer(answer), error);
+    if (error && error != asio::error::would_block) break;
+    idle = ran == 0 && bytes == 0 ? idle + 1 : 0;
+  }
+  check_answers(engine.get(), input);
+  api->close();
+  client.close(error);
+  context.poll();
+}
 
 // A streamed answer's prelude and body are all of its bytes but the delimiter.
 void stream_prelude(std::string_view input) {
@@ -304,7 +365,7 @@ std::span<const Target> targets() {
   static constexpr Target kTargets[] = {
       {"http_request", http_request}, {"json_text", json_text}, {"xml_text", xml_text}, {"signature", signature}, {"aws_chunked", aws_chunked},
       {"expression", expression}, {"partiql", partiql}, {"number", number}, {"attribute", attribute}, {"stored_item", stored_item}, {"key_value", key_value}, {"import_file", import_file},
-      {"key_tuple", key_tuple}, {"template_text", template_text}, {"zip_package", zip_package}, {"worker_frames", worker_frames},
+      {"key_tuple", key_tuple}, {"template_text", template_text}, {"zip_package", zip_package}, {"worker_frames", worker_frames}, {"runtime_api", runtime_api},
       {"stream_prelude", stream_prelude}};
   return kTargets;
 }
