@@ -27,6 +27,7 @@ constexpr ErrorSpec kUnknownOperation{"UnknownOperationException", 400, Fault::k
 constexpr ErrorSpec kUnknownPath{"UnknownOperationException", 404, Fault::kClient};
 constexpr ErrorSpec kInvalidAction{"InvalidAction", 400, Fault::kClient};
 constexpr ErrorSpec kMalformedXml{"MalformedXML", 400, Fault::kClient};
+constexpr ErrorSpec kSerialization{"SerializationException", 400, Fault::kClient};
 constexpr ErrorSpec kMethodNotAllowed{"MethodNotAllowed", 405, Fault::kClient};
 constexpr std::size_t kCountersMax = 5000;
 
@@ -55,6 +56,31 @@ constexpr std::size_t kCountersMax = 5000;
   }
   throw ApiError(kUnknownPath, fmt::format("No operation of {} answers {} {}.", route.service_name, request.method,
                                            request.path().substr(0, 200)));
+}
+
+bool is_json(std::string_view content_type) {
+  const std::string_view media_type = content_type.substr(0, content_type.find(';'));
+  return media_type == "application/x-amz-json-1.0" || media_type == "application/json";
+}
+
+// What services that take JSON posts alone answer to anything else, whatever else is wrong with it; nullopt: it is one.
+// Source: dynalite's test/connection.js, which compares with DynamoDB.
+std::optional<http::Response> refuse_shape(const Route& route, const http::Request& request, std::string_view request_id) {
+  if (!route.service || !style_of(route.service->service, route.service->protocol).json_posts_only) return std::nullopt;
+  const std::string_view content_type = request.headers.get("Content-Type");
+  const bool has_nothing = request.body.empty() && content_type.empty();
+  if (request.method == "POST" && (has_nothing || is_json(content_type))) {
+    try {
+      if (!route.entry && !route.known_operation && !request.body.empty()) (void)parse_json(request.body);
+    } catch (const DecodeError& error) {
+      throw ApiError(kSerialization, error.what());
+    }
+    return std::nullopt;
+  }
+  http::Response response{.status = 404, .headers = {}, .body = "<UnknownOperationException/>\n", .stream = {}};
+  response.headers.add("x-amzn-RequestId", request_id);
+  response.headers.add("X-Amz-Crc32", std::to_string(crc32(response.body)));
+  return response;
 }
 
 // The error that the caller sees for whatever escaped; rethrows cancellation, which is nobody's error.
@@ -234,6 +260,7 @@ awaitable<http::Response> Pipeline::handle(http::Request request) {
 
 awaitable<http::Response> Pipeline::answer(http::Request& request, const Route& route, CallRecord& record) {
   if (route.protocol == Protocol::kRestXml) refuse_signature_v2(request);
+  if (auto refusal = refuse_shape(route, request, record.call.request_id)) co_return std::move(*refusal);
   if (route.service && options_.authenticate) {
     Identity identity = co_await options_.authenticate(request, route.service->signing_name);
     record.call.principal = std::move(identity.principal);
@@ -296,7 +323,6 @@ awaitable<boost::json::value> Pipeline::call_json(CallContext call, std::string_
   try {
     if (!input.is_null()) decode_json(*op.input, input, decoded.get(), ignored, JsonNames::kModelled);
   } catch (const DecodeError& error) {
-    static constexpr ErrorSpec kSerialization{"SerializationException"};
     throw ApiError(kSerialization, error.what());
   }
   // From inside an unknown member is a mistake of the caller's program, never a newer client: it is refused.

@@ -41,9 +41,10 @@ class PipelineTest : public testing::Test {
   PipelineTest() { registry_.bind<ddb::ListTables>(list_tables); }
   http::Response call(std::string body, std::string operation = "ListTables", std::string key = "123456789012") {
     http::Request request;
-    request.method = "POST";
+    request.method = method_;
     request.target = "/";
-    request.headers.add("X-Amz-Target", "DynamoDB_20120810." + operation);
+    if (!operation.empty()) request.headers.add("X-Amz-Target", "DynamoDB_20120810." + operation);
+    if (!content_type_.empty()) request.headers.add("Content-Type", content_type_);
     request.headers.add("X-Amzn-Trace-Id", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1");
     request.headers.add("Authorization", "AWS4-HMAC-SHA256 Credential=" + key + "/20260101/eu-west-1/dynamodb/aws4_request, Signature=0");
     request.body = std::move(body);
@@ -58,6 +59,7 @@ class PipelineTest : public testing::Test {
   Clock clock_;
   Entropy entropy_;
   std::unique_ptr<Pipeline> pipeline_;
+  std::string method_ = "POST", content_type_ = "application/x-amz-json-1.0";
   CallRecord record_;
 };
 
@@ -101,6 +103,25 @@ TEST_F(PipelineTest, NamesWhatIsNotImplemented) {
   EXPECT_EQ(response.status, 501u);
   EXPECT_THAT(response.body, HasSubstr("dynamodb:CreateBackup"));
   EXPECT_EQ(call("{}", "NoSuchThing").status, 400u);
+}
+
+TEST_F(PipelineTest, DynamoDbTakesPostsOfJsonAlone) {
+  const auto is_unknown_page = [&](std::string method, std::string content_type) {
+    method_ = std::move(method);
+    content_type_ = std::move(content_type);
+    const http::Response response = call("{}");
+    return response.status == 404 && response.body == "<UnknownOperationException/>\n" && response.headers.get("X-Amz-Crc32") == "3552371480";
+  };
+  EXPECT_TRUE(is_unknown_page("POST", "text/plain"));
+  EXPECT_TRUE(is_unknown_page("POST", "application/x-amz-json-1.1"));
+  EXPECT_TRUE(is_unknown_page("POST", ""));
+  EXPECT_TRUE(is_unknown_page("PUT", "application/json"));
+  EXPECT_FALSE(is_unknown_page("POST", "application/json; charset=utf-8"));
+}
+
+TEST_F(PipelineTest, WithoutAnOperationTheBodyIsReadFirst) {
+  EXPECT_THAT(call("hi", "").body, HasSubstr("com.amazon.coral.service#SerializationException"));
+  EXPECT_EQ(call("{}", "").body, R"({"__type":"com.amazon.coral.service#UnknownOperationException"})");
 }
 
 awaitable<Identity> refuse(http::Request&, std::string_view service) {

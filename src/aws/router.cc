@@ -141,6 +141,7 @@ Route Router::find(const http::Request& request) const {
     return route;
   }
   if (!find_action(request, route)) find_path(request, route);
+  if (!route.service && route.operation.empty()) find_signed(route);
   bind(route);
   return route;
 }
@@ -161,8 +162,19 @@ void Router::find_target(std::string_view target, Route& route) const {
   for (const ServiceModel* service : services_) {
     if (service->protocol == Protocol::kJson && service->target_prefix == prefix) route.service = service;
   }
+  if (!route.service) find_signed(route);
   if (route.service) route.service_name = route.service->service;
   else if (route.service_name.empty()) route.service_name = prefix.substr(0, 200);
+}
+
+void Router::find_signed(Route& route) const {
+  for (const ServiceModel* service : services_) {
+    if (service->protocol != Protocol::kJson || service->signing_name != route.claimed.service) continue;
+    if (route.service && service->service != route.claimed.service) continue;  // DynamoDB Streams signs as DynamoDB
+    route.service = service;
+    route.service_name = service->service;
+    route.protocol = Protocol::kJson;
+  }
 }
 
 bool Router::find_action(const http::Request& request, Route& route) const {

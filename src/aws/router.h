@@ -33,7 +33,8 @@ class Router {
  public:
   explicit Router(const Registry& registry);
   // Order: X-Amz-Target, Action= (query string or form), else method and path among the services that sign as the
-  // credential scope says (all but S3 when there is no scope, S3 last).
+  // credential scope says (all but S3 when there is no scope, S3 last). When none of them fits: the service of the json
+  // protocol that the scope names, without an operation.
   Route find(const http::Request& request) const;
 
  private:
@@ -48,6 +49,7 @@ class Router {
   void find_target(std::string_view target, Route& route) const;
   bool find_action(const http::Request& request, Route& route) const;
   void find_path(const http::Request& request, Route& route) const;
+  void find_signed(Route& route) const;
   void bind(Route& route) const;
 
   const Registry& registry_;

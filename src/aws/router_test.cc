@@ -53,6 +53,8 @@ INSTANTIATE_TEST_SUITE_P(Rules, FindRoute, testing::Values(
     RouteCase{"target", "POST", "/", "dynamodb", "DynamoDB_20120810.ListTables", "", "dynamodb:ListTables"},
     RouteCase{"target_without_handler", "POST", "/", "dynamodb", "DynamoDB_20120810.CreateBackup", "", "!dynamodb:CreateBackup"},
     RouteCase{"target_of_unknown_service", "POST", "/", "sqs", "AmazonSQS.SendMessage", "", "!sqs:SendMessage"},
+    RouteCase{"no_target", "POST", "/", "dynamodb", "", "", "!dynamodb:"},
+    RouteCase{"target_of_another_version", "POST", "/", "dynamodb", "DynamoDB_20111205.ListTables", "", "!dynamodb:ListTables"},
     RouteCase{"action_in_form", "POST", "/", "iam", "", "Action=GetRole&Version=2010-05-08", "iam:GetRole"},
     RouteCase{"action_unsigned", "POST", "/", "", "", "Action=GetCallerIdentity&Version=2011-06-15", "sts:GetCallerIdentity"},
     RouteCase{"action_in_query", "GET", "/?Action=GetCallerIdentity&Version=2011-06-15", "sts", "", "", "sts:GetCallerIdentity"},

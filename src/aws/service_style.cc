@@ -12,7 +12,9 @@ constexpr ErrorSpec kValidationError{"ValidationError", 400, Fault::kClient};
 constexpr std::array kStyles{
     // DynamoDB's answers as its users record them (dynalite's tests compare with the service).
     ServiceStyle{.service = "dynamodb", .validation = kValidationException,
-                 .type_prefix = "com.amazonaws.dynamodb.v20120810#", .crc32 = true},
+                 .type_prefix = "com.amazonaws.dynamodb.v20120810#", .crc32 = true, .json_posts_only = true},
+    ServiceStyle{.service = "dynamodbstreams", .validation = kValidationException,
+                 .type_prefix = "com.amazonaws.dynamodb.v20120810#", .json_posts_only = true},
     // Lambda API Reference, Invoke: the payload is JSON. Error bodies carry the member Type of its exception shapes.
     ServiceStyle{.service = "lambda", .validation = kValidationException, .lambda_type = true,
                  .blob_content_type = "application/json"},

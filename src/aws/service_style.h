@@ -13,6 +13,7 @@ struct ServiceStyle {
   ErrorSpec validation;              // what a broken constraint of the model is called
   std::string_view type_prefix = {}; // of __type, for errors of the service itself
   bool crc32 = false;                // X-Amz-Crc32 over the answer's body
+  bool json_posts_only = false;      // another method or content type: 404, before anything else is looked at
   bool lambda_type = false;          // "Type":"User" in error bodies
   std::string_view blob_content_type = "application/octet-stream";
 };

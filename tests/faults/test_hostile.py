@@ -48,13 +48,13 @@ def lives(empty):
     assert empty.client("sts").get_caller_identity()["Account"] == "111122223333"
 
 
-TARGET = ("X-Amz-Target", "DynamoDB_20120810.ListTables")
+TARGET, JSON = ("X-Amz-Target", "DynamoDB_20120810.ListTables"), ("Content-Type", "application/x-amz-json-1.0")
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff\xfe", b'{"Limit":"' + b"x" * 70000, b"[" * 100_000, b'{"a":' * 100_000],
                          ids=["open", "list", "not_utf8", "open_text", "deep_list", "deep_object"])
 def test_malformed_json(empty, body):
-    status, answer = request(empty, headers=[TARGET], body=body)
+    status, answer = request(empty, headers=[TARGET, JSON], body=body)
     assert status == 400
     assert "SerializationException" in json.loads(answer)["__type"]
 
