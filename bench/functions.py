@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Function calls: warm ratios against a bare Node.js server in the same run, cold starts, and edit to new answer.
-See bench/README.md. Arguments: any of warm, sdk, cold, edit (all without one)."""
+See bench/README.md. Arguments: any of warm, sdk, cold, edit, python, bootstrap (all without one)."""
 import http.client
 import json
 import os
@@ -151,6 +151,125 @@ def cold(folder):
             platform.stop()
 
 
+PYTHON = """import boto3, json
+table = boto3.resource("dynamodb").Table("none")
+def handler(event, context): return {"statusCode": 200, "body": json.dumps({"path": event["rawPath"]})}
+"""
+PYTHON_SERVER = """import json, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    def do_GET(self):
+        body = json.dumps({"path": self.path}).encode()
+        self.send_response(200); self.send_header("content-type", "text/plain"); self.send_header("content-length", str(len(body))); self.end_headers(); self.wfile.write(body)
+    def log_message(self, *a): pass
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+# The least that a runtime can be: plain calls, a static program. It answers with the path of its event.
+BOOTSTRAP = r"""#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+static char in[1 << 20], out[8192], body[4096];
+int main(void) {
+  char *api = getenv("AWS_LAMBDA_RUNTIME_API"), *colon = strchr(api, ':');
+  struct sockaddr_in to = {AF_INET, htons(atoi(colon + 1))};
+  *colon = 0; inet_pton(AF_INET, api, &to.sin_addr);
+  int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (connect(fd, (struct sockaddr*)&to, sizeof to)) return 1;
+  for (;;) {
+    int n = sprintf(out, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: a\r\n\r\n");
+    if (write(fd, out, n) != n) return 1;
+    int have = 0; char *end;
+    do { int got = read(fd, in + have, sizeof in - 1 - have); if (got <= 0) return 0; in[have += got] = 0; } while (!(end = strstr(in, "\r\n\r\n")));
+    char *length = strcasestr(in, "content-length:"), *id = strcasestr(in, "lambda-runtime-aws-request-id:") + 30;
+    int want = end + 4 - in + atoi(length + 15);
+    while (have < want) { int got = read(fd, in + have, want - have); if (got <= 0) return 0; in[have += got] = 0; }
+    while (*id == ' ') id++;
+    char *path = strstr(end, "\"rawPath\":\"");
+    int size = sprintf(body, "{\"statusCode\":200,\"body\":\"%.*s\"}", path ? (int)strcspn(path + 11, "\"") : 0, path ? path + 11 : "");
+    n = sprintf(out, "POST /2018-06-01/runtime/invocation/%.*s/response HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", (int)strcspn(id, "\r"), id, size, body);
+    if (write(fd, out, n) != n) return 1;
+    have = 0;
+    do { int got = read(fd, in + have, sizeof in - 1 - have); if (got <= 0) return 0; in[have += got] = 0; } while (!(end = strstr(in, "\r\n\r\n")) || have < end + 4 - in + atoi(strcasestr(in, "content-length:") + 15));
+  }
+}
+"""
+
+
+def plain_template(names, runtime):
+    return "Transform: AWS::Serverless-2016-10-31\nResources:\n" + "".join(
+        f"  {name}:\n    Type: AWS::Serverless::Function\n    Properties: {{Runtime: {runtime}, Handler: app.handler, CodeUri: {name}, MemorySize: 256, Timeout: 10,"
+        f" Events: {{Get: {{Type: HttpApi, Properties: {{Path: /{name}, Method: get}}}}}}}}\n" for name in names)
+
+
+def other(folder, kind):
+    """First and further calls of Python functions with boto3, or of a static bootstrap, against the same without the platform."""
+    names, project = [f"f{n}" for n in range(14)], folder / f"other-{kind}"
+    for number, name in enumerate(names):
+        (project / name).mkdir(parents=True)
+        if kind == "python":
+            (project / name / "app.py").write_text(PYTHON + f"number = {number}\n")
+        elif number == 0:
+            (folder / "bootstrap.c").write_text("#define _GNU_SOURCE\n" + BOOTSTRAP)
+            subprocess.run(["clang-19", "-O2", "-static", "-o", str(project / name / "bootstrap"), str(folder / "bootstrap.c")], check=True)
+        else:
+            shutil.copy(project / "f0/bootstrap", project / name / "bootstrap")
+            with open(project / name / "bootstrap", "ab") as file:
+                file.write(bytes([number]))  # bundles with equal contents are one
+    (project / "template.yaml").write_text(plain_template(names, "python3.12" if kind == "python" else "provided.al2023"))
+    for sandbox in ("off", "on"):
+        platform = Platform(PARVIS, folder / f"other-{kind}-{sandbox}", str(project), "--no-warm", "--sandbox", sandbox)
+        try:
+            port, times = int(platform.api(0).rpartition(":")[2]), []
+            time.sleep(3)
+            for name in names:
+                time.sleep(0.4)  # the pool fills
+                times.append(call(port, f"/{name}")[0])
+            print(f"{kind}, sandbox {sandbox}: cold start {spread(times)}", flush=True)
+            if sandbox == "off":
+                warm_other(kind, folder, platform)
+        finally:
+            platform.stop()
+    if kind == "python":
+        floor, command = [], ["/usr/bin/python3", "-c", PYTHON]
+        env = {"PYTHONPATH": str(ROOT / "build/tools/python/lib/python3.11/site-packages"), "AWS_DEFAULT_REGION": "eu-central-1"}
+    else:
+        floor, command, env = [], [str(project / "f0/bootstrap")], {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}
+    for _ in range(12):
+        start = time.perf_counter()
+        subprocess.run(command, env=env)
+        floor.append((time.perf_counter() - start) * 1000)
+    print(f"{kind}: the bare process, start to end {spread(floor)}", flush=True)
+
+
+def warm_other(kind, folder, platform):
+    port = free_port()
+    (folder / "server.py").write_text(PYTHON_SERVER)
+    (folder / "server.js").write_text(SERVER)
+    command = ["/usr/bin/python3", str(folder / "server.py"), str(port)] if kind == "python" else [NODE, str(folder / "server.js"), str(port)]
+    floor = subprocess.Popen(command)
+    try:
+        url, floor_url = platform.api(0).replace("localhost", "127.0.0.1") + "/f0", f"http://127.0.0.1:{port}/f0"
+        for address in (url, floor_url):
+            subprocess.run(["wrk", "-t1", "-c8", "-d1s", address], capture_output=True, check=True)
+        for connections in (1, 32):
+            rounds = [(wrk(url, connections, platform.process.pid), wrk(floor_url, connections, floor.pid)) for _ in range(ROUNDS)]
+            ratios = sorted(a["rate"] / b["rate"] for a, b in rounds)
+            mid = [{key: statistics.median(pair[side][key] for pair in rounds) for key in ("rate", "p50", "p99", "cpu")} for side in (0, 1)]
+            print(f"{kind}, {connections:2} connections: {statistics.median(ratios):.2f} of a bare {'http.server' if kind == 'python' else 'node http'} ({ratios[0]:.2f} to {ratios[-1]:.2f}); "
+                  f"{mid[0]['rate']:,.0f}/s against {mid[1]['rate']:,.0f}/s; p50 {mid[0]['p50']:.0f} against {mid[1]['p50']:.0f} us; p99 {mid[0]['p99'] / 1000:.2f} against {mid[1]['p99'] / 1000:.2f} ms; "
+                  f"CPU {mid[0]['cpu']:.0f} against {mid[1]['cpu']:.0f} us", flush=True)
+    finally:
+        floor.terminate()
+        floor.wait()
+
+
 def edit(folder):
     for name, source in (("small", SMALL), ("sdk", WITH_SDK)):
         project = folder / f"edit-{name}"
@@ -181,7 +300,7 @@ def edit(folder):
 
 
 def main():
-    wanted = sys.argv[1:] or ["warm", "sdk", "cold", "edit"]
+    wanted = sys.argv[1:] or ["warm", "sdk", "cold", "edit", "python", "bootstrap"]
     folder = pathlib.Path(tempfile.mkdtemp())
     try:
         if "warm" in wanted:
@@ -192,6 +311,9 @@ def main():
             cold(folder)
         if "edit" in wanted:
             edit(folder)
+        for kind in ("python", "bootstrap"):
+            if kind in wanted:
+                other(folder, kind)
     finally:
         shutil.rmtree(folder)
 

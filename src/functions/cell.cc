@@ -77,6 +77,12 @@ void name_places_inside(const EngineOptions& options, const FunctionSpec& functi
   }
 }
 
+WorkerPlaces places_seen(const EngineOptions& options, const Program& program) {
+  const bool namespaces = options.sandbox && options.sandbox->facilities.namespaces;
+  const Program seen = namespaces ? inside(program) : program;
+  return {seen.interpreter, seen.client, seen.sdk_dir, {}, {}};
+}
+
 std::expected<std::unique_ptr<Cell>, std::string> Cell::make(const EngineOptions& options, const Program& program, unsigned number, const FunctionSpec* function) {
   std::unique_ptr<Cell> cell(new Cell);
   cell->folder_ = fmt::format("{}/worker-{}-{}", options.scratch_dir, getpid(), number);

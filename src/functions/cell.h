@@ -53,6 +53,9 @@ class Cell {
 // The variables that name folders of the host (code, layers, SDK), as the worker will see those.
 void name_places_inside(const EngineOptions& options, const FunctionSpec& function, std::map<std::string, std::string>& environment);
 
+// A program's places as its workers see them.
+WorkerPlaces places_seen(const EngineOptions& options, const Program& program);
+
 // Whether a worker can wait in its cell before its function is known.
 bool can_wait_generic(const EngineOptions& options);
 

@@ -21,6 +21,7 @@
 #include "functions/response_stream.h"
 #include "functions/runtime_api.h"
 #include "functions/worker.h"
+#include "functions/zygote.h"
 
 namespace parvis::functions {
 
@@ -102,6 +103,11 @@ struct Runtime {
   bool wanted = false;       // a function of it is known
   unsigned booting = 0;
   bool boot_failed = false;
+
+  // On `background` alone: the prepared interpreter that workers are forked from, and what waits until it is ready.
+  std::unique_ptr<Zygote> zygote = {};
+  unsigned zygote_failures = 0;
+  std::vector<std::move_only_function<void()>> when_prepared = {};
 };
 
 // A call that its worker has answered, or will never answer.
@@ -163,6 +169,9 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   void boot_for(const std::shared_ptr<Pool>& pool);  // background, not locked
   std::expected<std::shared_ptr<Slot>, std::string> boot(const std::shared_ptr<Runtime>& runtime, const FunctionSpec* spec, bool own_environment);  // spec null: generic
   void load(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool);
+  bool prepared(const std::shared_ptr<Runtime>& runtime, std::move_only_function<void()> then);  // prepared.cc, as the next two; background
+  std::expected<Process, std::string> start_process(Runtime& runtime, const ProcessSpec& spec, int our_channel, bool forkable);
+  void drop_zygote(Runtime& runtime, const std::string& why);
   std::map<std::string, std::string> function_environment(const FunctionSpec& spec, const WorkerPlaces& places, const std::string& log_stream) const;
   bool evict_one(const Pool* except);
   void refill();

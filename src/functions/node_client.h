@@ -1,10 +1,10 @@
-// functions/node_client.h: the sources of runtime/node/client.cjs and runtime/python/client.py, as compiled into the program.
+// functions/node_client.h: the sources of the runtimes' clients (runtime/node/client.cjs, runtime/python), as compiled into the program.
 #pragma once
 
 #include <string_view>
 
 namespace parvis::functions {
 
-extern const std::string_view kNodeClient, kPythonClient;
+extern const std::string_view kNodeClient, kPythonClient, kPythonPrepared;
 
 }  // namespace parvis::functions

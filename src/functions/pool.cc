@@ -150,6 +150,7 @@ void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& poo
 void Engine::Impl::boot_for(const std::shared_ptr<Pool>& pool) {
   const bool http = pool->runtime->kind == Runtime::Kind::kHttp;
   const bool cold = needs_cold_boot(*pool->spec);
+  if (!cold && !prepared(pool->runtime, [self = shared_from_this(), pool] { self->boot_for(pool); })) return;
   if (cold && !http) spdlog::info("function {}: sets start-up variables of its interpreter, so its workers boot cold", pool->spec->name);
   auto booted = boot(pool->runtime, pool->spec.get(), cold || http);
   Locked locked(*this);
@@ -220,12 +221,7 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
     process_spec.channel_fd = theirs.get();
   }
   process_spec.environment = std::move(environment);
-  std::expected<Process, std::string> process;
-  {
-    const std::lock_guard lock(live_mutex);
-    process = stopping ? std::unexpected(std::string("the function engine is stopping")) : spawn(process_spec);
-    if (process) live.insert(process->pid);
-  }
+  auto process = start_process(*runtime, process_spec, ours.get(), !own_environment);
   if (!process) {
     if (door) door->close();
     return std::unexpected(process.error());
@@ -296,6 +292,12 @@ void Engine::Impl::refill() {
     if (!runtime->wanted || runtime->boot_failed || runtime->booting > 0 || runtime->generic.size() >= options.prebooted) continue;
     ++runtime->booting;
     asio::post(background, [self = shared_from_this(), runtime] {
+      const auto again = [self, runtime] {
+        const std::lock_guard lock(self->mutex);
+        --runtime->booting;
+        self->refill();
+      };
+      if (!self->prepared(runtime, again)) return;
       auto booted = self->boot(runtime, nullptr, false);
       const std::lock_guard lock(self->mutex);
       if (!booted) {

@@ -39,6 +39,13 @@ class Sandbox {
   std::expected<void, std::string> admit(pid_t pid);
   Failure enter() const noexcept;
   bool confine() const noexcept;
+  // Instead of enter(), for a worker that was forked with flags() and waits: builds its view of the machine from outside. Its root and
+  // working folder must be the host's root. The worker takes its user id, drops its capabilities and confines itself.
+  std::expected<void, std::string> furnish(int pidfd) const;
+  uid_t outer_id() const { return outer_id_; }  // the worker's user id as the host sees it
+  bool own_ids() const { return own_ids_; }
+  int landlock_fd() const { return landlock_.get(); }
+  const std::vector<sock_filter>* filter() const { return filter_; }
   std::string describe(const Failure& failure) const;
 
   // Takes effect at once, also while it runs.

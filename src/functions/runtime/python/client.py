@@ -14,8 +14,9 @@ import traceback
 
 CHANNEL = 3
 FLAG_LOGGED, FLAG_EXITING = 1, 2
+READ_BYTES = 16384
 RESPONSE_BYTES_MAX = 6291556
-LOG_FD = os.dup(1)
+LOG_FD = 1
 SDK_PACKAGES = {"boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six"}
 
 
@@ -27,7 +28,7 @@ class Channel:
 
     def fill(self, count):
         while len(self.held) < count:
-            piece = os.read(CHANNEL, max(65536, count - len(self.held)))
+            piece = os.read(CHANNEL, max(READ_BYTES, count - len(self.held)))
             if not piece:
                 os._exit(0)  # the engine is gone
             self.held += piece
@@ -118,6 +119,11 @@ class ClientContext:
             ("app_version_code", "app_version_code"), ("app_package_name", "app_package_name"))})()
 
 
+class CognitoIdentity:
+    def __init__(self):
+        self.cognito_identity_id = self.cognito_identity_pool_id = None
+
+
 class LambdaContext:
     def __init__(self, call, deadline):
         self.aws_request_id, self.invoked_function_arn = call["id"], call["arn"]
@@ -126,7 +132,7 @@ class LambdaContext:
         self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
         self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
         self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
-        self.identity = type("CognitoIdentity", (), {"cognito_identity_id": None, "cognito_identity_pool_id": None})()
+        self.identity = CognitoIdentity()
         given = call.get("clientContext")
         self.client_context = ClientContext(json.loads(given)) if given else None
         self.tenant_id = None
@@ -185,16 +191,19 @@ def find_handler(name):
     return getattr(module, function_name)
 
 
+class Encoder(json.JSONEncoder):
+    def default(self, item):
+        if type(item).__name__ == "Decimal":
+            return float("nan") if item != item else float(item)
+        return super().default(item)
+
+
+ENCODER = Encoder(ensure_ascii=False, allow_nan=False)
+
+
 def dump(value):
-    class Encoder(json.JSONEncoder):
-        def default(self, item):
-            if type(item).__name__ == "Decimal":
-                if item != item:
-                    return float("nan")
-                return float(item)
-            return super().default(item)
     try:
-        return json.dumps(value, cls=Encoder, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode()
+        return ENCODER.encode(value).encode()
     except Exception as error:
         raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}")
 
@@ -213,6 +222,7 @@ def load(channel, request):
     os.environ.update(request["env"])
     Log.mark = request["mark"].encode("latin-1")
     os.chdir(request["codeDir"])
+    time.tzset()
     extra = [path for path in os.environ.get("PYTHONPATH", "").split(":") if path]
     own = [request["codeDir"], *extra, "/opt/python"]
     sys.path[:0] = own
@@ -260,14 +270,20 @@ def invoke(channel, handler, body):
     channel.send("O", Log.take_mark(), answer)
 
 
-def main():
-    channel, handler = Channel(), None
-    sys.path[:] = [path for path in sys.path if path and path != os.path.dirname(os.path.abspath(__file__))]
+def preload():
+    """What nearly every function loads is loaded before there is a function."""
     for name in ("boto3", "botocore.session", "urllib.request", "decimal", "datetime", "uuid", "base64", "http.client", "ssl"):
-        try:  # what nearly every function loads is loaded before there is a function
+        try:
             importlib.import_module(name)
         except ImportError:
             pass
+
+
+def serve():
+    """Never returns. Descriptors 1 to 3 are this worker's."""
+    global LOG_FD
+    LOG_FD = os.dup(1)  # of its own, so that it stays open whatever the function does to 1 and 2
+    channel, handler = Channel(), None
     patch_output()
     channel.send("H", 0, b"")
     while True:
@@ -286,4 +302,7 @@ def main():
             os._exit(70)
 
 
-main()
+if __name__ == "__main__":
+    sys.path[:] = [path for path in sys.path if path and path != os.path.dirname(os.path.abspath(__file__))]
+    preload()
+    serve()
