@@ -103,7 +103,7 @@ void Engine::Impl::dispatch(Locked& locked, const std::shared_ptr<Pool>& pool) {
   }
   if (pool->waiting.empty()) return;
   if (pool->total == 0) scale(locked, pool, 1);
-  else if (pool->mean > kSlow) scale(locked, pool, static_cast<unsigned>(pool->waiting.size()));
+  else if (pool->mean > kSlow) scale(locked, pool, static_cast<unsigned>(pool->waiting.size()) - std::min(pool->finishing, static_cast<unsigned>(pool->waiting.size())));
   if (!pool->waiting.empty()) wake_at(std::max(pool->waiting.front().queued + kScaleWait, Steady::now() + milliseconds(1)));
 }
 
@@ -244,6 +244,12 @@ void Engine::Impl::answer_arrived(Slot& slot, char type, unsigned flags, std::st
     if ((flags & kFlagExiting) != 0) {
       end_worker(self);
       dispatch(locked, slot.pool);
+    } else if (slot.door) {  // it may end, or be at work, until it asks for the next call
+      ++slot.pool->finishing;
+      slot.state = Slot::State::kFinishing;
+      slot.since = Steady::now();
+      slot.deadline = slot.since + slot.spec->timeout;
+      wake_at(slot.deadline);
     } else {
       rest(locked, self);
     }

@@ -41,7 +41,7 @@ struct Runtime;
 
 // A worker as the engine sees it: booting or generic, then loading one function, then idle and busy in turn.
 struct Slot final : Worker {
-  enum class State { kBooting, kGeneric, kLoading, kMoving, kIdle, kBusy };
+  enum class State { kBooting, kGeneric, kLoading, kMoving, kIdle, kBusy, kFinishing };  // finishing: the call is answered, the process has not asked for the next one
   Slot(const Home& home, Process process, Fd channel, Fd log, std::shared_ptr<Engine::Impl> engine);
 
   void on_frame(char type, unsigned flags, std::string_view body) override;
@@ -88,7 +88,7 @@ struct Pool {
   std::shared_ptr<Runtime> runtime;
   std::deque<Call> waiting;
   std::vector<std::shared_ptr<Slot>> idle;  // the most recently used last
-  unsigned total = 0, loading = 0;          // booting ones for this function included
+  unsigned total = 0, loading = 0, finishing = 0;  // booting ones for this function included
   bool retired = false;
   std::optional<Home> caller;               // who called last
   std::chrono::microseconds mean{0};        // moving mean of recent durations

@@ -110,6 +110,7 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
       response = answer(413, fmt::format(R"({{"errorMessage":"Exceeded maximum allowed payload size ({} bytes).","errorType":"RequestEntityTooLarge"}})", kResponseBytesMax));
     } else co_await send(shared_from_this(), frame('O', request.body));
     open_.reset();
+    answered_ = true;
     if (phase_ == Phase::kAnswering) phase_ = Phase::kReady;
     co_return response;
   }
@@ -132,6 +133,8 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
     if (phase_ == Phase::kInit) {
       phase_ = Phase::kReady;
       co_await send(shared_from_this(), frame('R', {}));
+    } else if (std::exchange(answered_, false)) {
+      co_await send(shared_from_this(), frame('D', {}));
     }
     asking_ = true;
     while (!open_ && !closed_) {
@@ -188,7 +191,7 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
   std::unique_ptr<http::Server> server_;
   std::uint16_t port_ = 0;
   Phase phase_ = Phase::kInit;
-  bool closed_ = false, asking_ = false;
+  bool closed_ = false, asking_ = false, answered_ = false;
   std::optional<Open> open_;
 };
 

@@ -30,6 +30,14 @@ def request(method, path, body=None, headers={}):
     got = connection.getresponse()
     return got.status, got.read().decode(), got.headers
 def post(path, body, headers={}): return request('POST', path, body, headers)
+def garbage(sent):
+    import socket
+    with socket.create_connection(api.split(':')) as raw:
+        raw.sendall(sent)
+        got = http.client.HTTPResponse(raw)
+        got.begin()
+        body = got.read().decode()
+        return got.status, body if body.startswith('{') else '', got.headers
 CODE
 while True:
     status, body, headers = request('GET', 'invocation/next')
@@ -162,7 +170,8 @@ struct ApiCase {
 struct RuntimeApiAbuse : RuntimesTest, testing::WithParamInterface<ApiCase> {};
 TEST_P(RuntimeApiAbuse, IsRefusedAndTheCallGoesOn) {
   const auto spec = bootstrap(std::string("def handle(id, body, headers):\n    got = ") + GetParam().act + "\n    post(f'invocation/{id}/response', json.dumps([got[0], json.loads(got[1] or '{}').get('errorType')]))\n");
-  EXPECT_EQ(call(spec).payload, GetParam().want);
+  const InvocationResult first = call(spec);
+  EXPECT_EQ(first.payload, GetParam().want) << first.log;
   EXPECT_EQ(call(spec).payload, GetParam().want);
 }
 INSTANTIATE_TEST_SUITE_P(Calls, RuntimeApiAbuse, testing::Values(
@@ -171,6 +180,15 @@ INSTANTIATE_TEST_SUITE_P(Calls, RuntimeApiAbuse, testing::Values(
     ApiCase{"next_while_open", "request('GET', 'invocation/next')", R"([403, "InvalidStateTransition"])"},
     ApiCase{"late_init_error", "post('init/error', '{}')", R"([403, "InvalidStateTransition"])"},
     ApiCase{"unknown_path", "post('invocation/x/else', '')", "[404, null]"},
+    ApiCase{"foreign_id_of_the_same_length", "post(f'invocation/{id[:-1]}x/response', '1')", R"([400, "InvalidRequestID"])"},
+    ApiCase{"id_in_another_case", "post(f'invocation/{id.upper()}/response', '1')", R"([400, "InvalidRequestID"])"},
+    ApiCase{"empty_id", "post('invocation//response', '1')", R"([400, "InvalidRequestID"])"},
+    ApiCase{"id_and_more", "post(f'invocation/{id}/response/x', '1')", "[404, null]"},
+    ApiCase{"extra_error_of_a_foreign_call", "post('invocation/other/error', 'no json', {'Lambda-Runtime-Function-Error-Type': 'x' * 5000})", R"([400, "InvalidRequestID"])"},
+    ApiCase{"another_version", "garbage(b'GET /2019-01-01/runtime/invocation/next HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n')", R"([404, "NotFound"])"},
+    ApiCase{"no_http", "garbage(b'\\0\\1\\2garbage\\r\\n\\r\\n')", "[400, null]"},
+    ApiCase{"two_lengths", "garbage(b'POST /2018-06-01/runtime/init/error HTTP/1.1\\r\\nContent-Length: 1\\r\\nContent-Length: 2\\r\\n\\r\\nxx')", "[400, null]"},
+    ApiCase{"next_by_post", "post('invocation/next', '')", "[405, null]"},
     ApiCase{"wrong_method", "request('GET', f'invocation/{id}/response')", "[405, null]"}),
     [](const auto& info) { return info.param.name; });
 
@@ -180,6 +198,15 @@ TEST_F(RuntimesTest, ASecondAnswerIsRefused) {
   const InvocationResult second = call(spec);
   EXPECT_EQ(second.payload, "1");
   EXPECT_THAT(second.log, HasSubstr("400\n"));
+}
+
+TEST_F(RuntimesTest, OneThatEndsAfterItsAnswerIsReplacedBeforeTheNextCall) {
+  const auto spec = bootstrap("import time\ndef handle(id, body, headers):\n    post(f'invocation/{id}/response', str(os.getpid()))\n    time.sleep(0.05)\n    os._exit(1)\n");
+  for (int i = 0; i < 3; ++i) {
+    const InvocationResult result = call(spec);
+    EXPECT_EQ(result.outcome, Outcome::kOk) << result.payload;
+    EXPECT_TRUE(result.cold);
+  }
 }
 
 struct BootstrapFailures : RuntimesTest, testing::WithParamInterface<FailureCase> {};

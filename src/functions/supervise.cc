@@ -73,6 +73,13 @@ void Engine::Impl::frame_arrived(Slot& slot, char type, unsigned flags, std::str
       refill();
     }
     return;  // one that is loading already was handed its function before it had booted
+  } else if (type == 'D') {
+    if (slot.state == Slot::State::kFinishing) {
+      Locked locked(*this);
+      if (slot.ending) return;
+      --slot.pool->finishing;
+      return rest(locked, slot.self());
+    }
   } else if (slot.state == Slot::State::kLoading) {
     return type == 'R' ? loaded(slot, flags) : load_failed(slot, flags, body);
   }
@@ -224,6 +231,9 @@ Steady::time_point Engine::Impl::sweep(Locked& locked, Steady::time_point now) {
       } else {
         next = std::min(next, slot->since + kLogWatchAfter);
       }
+    } else if (slot->state == Slot::State::kFinishing) {
+      if (slot->deadline <= now) end_worker(slot);
+      else next = std::min(next, slot->deadline);
     } else if (slot->state == Slot::State::kIdle) {
       if (slot->since + options.idle_timeout <= now) end_worker(slot);
       else next = std::min(next, slot->since + options.idle_timeout);
@@ -293,6 +303,7 @@ void Engine::Impl::forget(Slot& slot) {
   if (!slot.pool) return;
   std::erase(slot.pool->idle, self);
   if (slot.state == Slot::State::kLoading) --slot.pool->loading;
+  if (slot.state == Slot::State::kFinishing) --slot.pool->finishing;
   --slot.pool->total;
   --workers;
 }

@@ -1,0 +1,138 @@
+"""The same handler under our own Python client (framed messages) and under the official one, PyPI's awslambdaric, as a bootstrap
+over the public Runtime API: what callers and handlers see must be the same."""
+import base64
+import io
+import json
+import pathlib
+import time
+import zipfile
+
+import pytest
+from lambda_support import ROLE
+
+ric = pytest.importorskip("awslambdaric", reason="script/setup --test installs it")
+SITE = pathlib.Path(ric.__file__).parent.parent
+PACKAGES = ("awslambdaric", "simplejson", "runtime_client.*", "snapshot_restore_py.py")
+HANDLER = """
+import logging, os, sys, time
+log = logging.getLogger(); log.setLevel('INFO')
+class Oops(Exception): pass
+calls = 0
+def handler(event, context):
+    global calls
+    calls += 1
+    kind = event.get('do')
+    if kind == 'raise': raise Oops('it broke: ' + event['why'])
+    if kind == 'exit': os._exit(event['code'])
+    if kind == 'sleep': time.sleep(event['seconds'])
+    if kind == 'print':
+        print('printed'); log.info('logged %s', 'once'); print('to stderr', file=sys.stderr)
+        sys.stdout.flush()
+    if kind == 'large': return 'x' * event['bytes']
+    if kind == 'unserialisable': return object()
+    return {'event': event, 'id': context.aws_request_id, 'arn': context.invoked_function_arn, 'name': context.function_name, 'version': context.function_version,
+            'memory': context.memory_limit_in_mb, 'group': context.log_group_name, 'left': 0 < context.get_remaining_time_in_millis() <= 5000, 'trace': os.environ.get('_X_AMZN_TRACE_ID'),
+            'client': context.client_context and [context.client_context.custom, context.client_context.env, context.client_context.client and context.client_context.client.app_title],
+            'root': os.environ['LAMBDA_TASK_ROOT'] == os.getcwd(), 'handler': os.environ['_HANDLER'], 'calls': calls}
+"""
+
+
+def archive(files):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as package:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o755 << 16
+            package.writestr(entry, content)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module", params=["ours", "official"])
+def function(request, empty):
+    files = {"app.py": HANDLER}
+    if request.param == "official":
+        files["bootstrap"] = "#!/bin/sh\nexec /usr/bin/python3 -m awslambdaric \"$_HANDLER\"\n"
+        for pattern in PACKAGES:
+            for place in SITE.glob(pattern):
+                for path in ([place] if place.is_file() else place.rglob("*")):
+                    if path.is_file() and path.suffix != ".pyc":
+                        files[str(path.relative_to(SITE))] = path.read_bytes()
+    functions = empty.client("lambda", read_timeout=60)
+    name = "client-" + request.param
+    functions.create_function(FunctionName=name, Runtime="python3.11" if request.param == "ours" else "provided.al2023", Handler="app.handler", Role=ROLE,
+                              Code={"ZipFile": archive(files)}, Timeout=5, MemorySize=512)
+
+    def call(event, **more):
+        got = functions.invoke(FunctionName=name, Payload=json.dumps(event), LogType="Tail", **more)
+        return json.loads(got["Payload"].read()), got.get("FunctionError"), base64.b64decode(got["LogResult"]).decode()
+    call.name, call.client, call.kind = name, functions, request.param
+    return call
+
+
+def test_the_handler_knows_its_call(function):
+    context = {"custom": {"a": "ü"}, "env": {"locale": "de"}, "client": {"app_title": "travel"}}
+    sent = base64.b64encode(json.dumps(context).encode()).decode()
+    answer, failed, _ = function({"text": "ü€😀", "list": [1, 2.5, None, True]}, ClientContext=sent)
+    assert failed is None
+    assert answer["event"] == {"text": "ü€😀", "list": [1, 2.5, None, True]}
+    assert answer["client"] == [{"a": "ü"}, {"locale": "de"}, "travel"]
+    assert answer["arn"].endswith(":function:" + function.name) and len(answer["id"]) == 36
+    assert (answer["name"], answer["version"], answer["memory"], answer["group"]) == (function.name, "$LATEST", "512", "/aws/lambda/" + function.name)
+    assert answer["left"] and answer["root"] and answer["handler"] == "app.handler"
+    assert answer["trace"].startswith("Root=1-")
+
+
+def test_an_environment_is_used_again(function):
+    first, second = function({})[0], function({})[0]
+    assert second["calls"] == first["calls"] + 1 and second["id"] != first["id"]
+
+
+def test_an_error_has_type_message_and_stack(function):
+    answer, failed, log = function({"do": "raise", "why": "ü"})
+    assert failed == "Unhandled"
+    assert (answer["errorType"], answer["errorMessage"]) == ("Oops", "it broke: ü")
+    assert len(answer["requestId"]) == 36 and 'in handler\n    if kind == \'raise\'' in answer["stackTrace"][0]
+    assert "[ERROR] Oops: it broke: ü" in log and "Traceback" in log
+    assert function({})[1] is None
+
+
+def test_what_is_no_json_is_an_error(function):
+    answer, failed, _ = function({"do": "unserialisable"})
+    assert failed == "Unhandled" and answer["errorType"] == "Runtime.MarshalError" and "Unable to marshal response" in answer["errorMessage"]
+
+
+def test_lines_belong_to_their_call(function):
+    answer, failed, log = function({"do": "print"})
+    lines = log.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("START RequestId: " + answer["id"]))
+    end = lines.index("END RequestId: " + answer["id"])
+    inner = lines[start + 1:end]
+    assert failed is None and inner[0] == "printed" and inner[2] == "to stderr"
+    level, when, request, message = inner[1].split("\t")
+    assert (level, request, message) == ("[INFO]", answer["id"], "logged once") and when.endswith("Z")
+    assert lines[end + 1].startswith(f"REPORT RequestId: {answer['id']}\tDuration: ")
+
+
+def test_an_exit_ends_the_environment_alone(function):
+    answer, failed, _ = function({"do": "exit", "code": 3})
+    assert failed == "Unhandled" and answer["errorType"] == "Runtime.ExitError" and "exit status 3" in answer["errorMessage"]
+    assert function({})[0]["calls"] == 1
+
+
+def test_a_timeout_ends_the_environment(function):
+    function.client.update_function_configuration(FunctionName=function.name, Timeout=1)
+    try:
+        start = time.monotonic()
+        answer, failed, log = function({"do": "sleep", "seconds": 30})
+        assert failed == "Unhandled" and answer["errorType"] == "Sandbox.Timedout" and "Task timed out after 1.00 seconds" in answer["errorMessage"]
+        assert time.monotonic() - start < 5 and "Status: timeout" in log
+        assert function({})[0]["calls"] == 1
+    finally:
+        function.client.update_function_configuration(FunctionName=function.name, Timeout=5)
+
+
+def test_an_answer_that_is_too_large(function):
+    answer, failed, _ = function({"do": "large", "bytes": 6_291_557})
+    assert failed == "Unhandled" and answer["errorType"] == "Function.ResponseSizeTooLarge"
+    answer, failed, _ = function({"do": "large", "bytes": 6_000_000})
+    assert failed is None and len(answer) == 6_000_000, str(answer)[:500]
