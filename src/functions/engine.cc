@@ -36,6 +36,16 @@ std::string version_of(const FunctionSpec& spec) {
   return version == spec.environment.end() ? "$LATEST" : version->second;
 }
 
+// START, and END with REPORT, in the function's format; empty ones are below its level.
+std::string start_text(const FunctionSpec& spec, Millis now, const std::string& request_id) {
+  return spec.logs.json ? start_record(spec.logs, now, request_id, version_of(spec)) : start_line(request_id, version_of(spec));
+}
+
+std::vector<std::string> end_texts(const FunctionSpec& spec, Millis now, const std::string& request_id, const Report& report) {
+  if (!spec.logs.json) return {end_line(request_id), report_line(request_id, report)};
+  return {runtime_done_record(spec.logs, now, request_id, report), report_record(spec.logs, now, request_id, report)};
+}
+
 // The last worker used that lives on the caller's thread, else the last one used.
 std::shared_ptr<Slot> take_idle(Pool& pool, const std::optional<Home>& home) {
   auto found = pool.idle.end() - 1;
@@ -127,8 +137,8 @@ void Engine::Impl::begin(Locked& locked, const std::shared_ptr<Slot>& slot, Call
     slot->send(head, payload);
   });
   if (options.on_log_line) {
-    locked.after([this, line = start_line(slot->call->invocation.request_id, version_of(*slot->spec)), id = slot->call->invocation.request_id,
-                  trace = slot->call->invocation.trace_header, name = slot->spec->name] { print({id, trace, name, line}); });
+    locked.after([this, line = start_text(*slot->spec, clock.wall(), slot->call->invocation.request_id), id = slot->call->invocation.request_id,
+                  trace = slot->call->invocation.trace_header, name = slot->spec->name] { if (!line.empty()) print({id, trace, name, line}); });
   }
 }
 
@@ -182,7 +192,10 @@ void Engine::Impl::fail_load(Locked& locked, const std::shared_ptr<Pool>& pool, 
     const std::string& id = call.invocation.request_id;
     const std::string type = error_type(result.payload);
     const Report report{.memory_mb = call.spec->memory_mb, .status = "error", .error_type = type};
-    for (const std::string& line : {start_line(id, version_of(*call.spec)), end_line(id), report_line(id, report)}) {
+    std::vector<std::string> lines = end_texts(*call.spec, clock.wall(), id, report);
+    lines.insert(lines.begin(), start_text(*call.spec, clock.wall(), id));
+    for (const std::string& line : lines) {
+      if (line.empty()) continue;
       print({id, call.invocation.trace_header, call.spec->name, line});
       result.log += line + "\n";
     }
@@ -276,9 +289,12 @@ Finished Engine::Impl::take_finished(Slot& slot, Outcome outcome, std::string pa
     slot.memory_read = now;
   }
   result.memory_peak_bytes = slot.memory_peak;
-  result.log = std::move(slot.init_log);
-  slot.init_log.clear();
-  result.log += start_line(out.call.invocation.request_id, out.version) + "\n";
+  const auto add_record = [&](const std::string& line) {
+    if (!line.empty()) result.log += line + "\n";
+  };
+  if (slot.first_call && slot.spec->logs.json) add_record(init_start_record(slot.spec->logs, clock.wall() - std::chrono::duration_cast<milliseconds>(now - slot.since + slot.init), slot.spec->runtime, slot.spec->name, out.version));
+  result.log += std::exchange(slot.init_log, {});
+  add_record(start_text(*slot.spec, clock.wall() - std::chrono::duration_cast<milliseconds>(now - slot.since), out.call.invocation.request_id));
   result.log += std::exchange(slot.printed, {});
   // A worker's first call runs code that is not compiled yet and says little.
   if (!slot.first_call) slot.pool->mean = slot.pool->mean.count() == 0 ? result.duration : (slot.pool->mean * 31 + result.duration) / 32;
@@ -298,20 +314,20 @@ void Engine::Impl::report(Finished finished) {
   Report report{.duration = result.duration, .init = result.init, .cold = result.cold, .memory_mb = finished.memory_mb, .memory_peak_bytes = result.memory_peak_bytes, .status = {}, .error_type = {}};
   std::string type;
   const auto add = [&](const std::string& line) {
-    print({id, finished.call.invocation.trace_header, finished.function, line});
+    if (!line.empty()) print({id, finished.call.invocation.trace_header, finished.function, line});
+    if (line.empty()) return;
     result.log += line;
     result.log += '\n';
   };
   if (result.outcome == Outcome::kTimedOut) {
     report.status = "timeout";
-    add(timeout_line(clock.wall(), id, finished.call.spec->timeout));
+    if (!finished.call.spec->logs.json) add(timeout_line(clock.wall(), id, finished.call.spec->timeout));
   } else if (result.outcome == Outcome::kCrashed) {
     type = error_type(result.payload);
     report.status = "error";
     report.error_type = type;
   }
-  add(end_line(id));
-  add(report_line(id, report));
+  for (const std::string& line : end_texts(*finished.call.spec, clock.wall(), id, report)) add(line);
   finished.call.done(std::move(result));
 }
 

@@ -17,6 +17,7 @@
 #include "core/async.h"
 #include "core/clock.h"
 #include "core/entropy.h"
+#include "functions/log_format.h"
 #include "functions/sandbox/facilities.h"
 
 namespace parvis::functions {
@@ -33,6 +34,7 @@ struct FunctionSpec {
   unsigned memory_mb = 128;
   std::chrono::milliseconds timeout{3000};
   unsigned concurrency_max = 1000;
+  LogSettings logs = {};
 };
 
 struct Invocation {

@@ -48,6 +48,7 @@ void LogCapture::consume(std::string_view bytes, const OnLine& on_line) {
 void LogCapture::end_line(const OnLine& on_line) {
   if (line_.ends_with('\r')) line_.pop_back();
   std::replace(line_.begin(), line_.end(), '\r', '\n');
+  if (level_min_ > LogLevel::kTrace && level_of_line(line_) < level_min_) return line_.clear();
   if (on_line) on_line(line_);
   log_ += line_;
   log_ += '\n';

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "functions/log_format.h"
+
 namespace parvis::functions {
 
 // Not thread-safe. Within a line a carriage return stands for a newline: the Node.js client sends console messages of
@@ -17,6 +19,8 @@ class LogCapture {
   static constexpr std::size_t kLineBytesMax = 256u << 10;  // a CloudWatch Logs event
 
   explicit LogCapture(std::string mark) : mark_(std::move(mark)) {}
+  // Of JSON logs: lines below this level are dropped as if they had not been printed.
+  void keep_from(LogLevel level) { level_min_ = level; }
   // Takes bytes as read from the pipe. True once the mark was in them; what follows the mark waits for the next call.
   bool feed(std::string_view bytes, const OnLine& on_line);
   // Ends an unfinished line and returns everything since the last take(), a line about dropped bytes included.
@@ -28,6 +32,7 @@ class LogCapture {
 
   std::string mark_, carry_, line_, log_;
   std::uint64_t dropped_ = 0;
+  LogLevel level_min_ = LogLevel::kTrace;
 };
 
 }  // namespace parvis::functions

@@ -96,12 +96,16 @@ std::string timeout_line(Millis now, const std::string& request_id, std::chrono:
 
 std::string end_line(const std::string& request_id) { return fmt::format("END RequestId: {}", request_id); }
 
-std::string report_line(const std::string& request_id, const Report& report) {
-  // Since August 2025 Lambda bills the init phase of managed runtimes too.
+// Since August 2025 Lambda bills the init phase of managed runtimes too.
+std::int64_t billed_ms(const Report& report) {
   const auto billed = std::chrono::ceil<std::chrono::milliseconds>(report.duration + (report.cold ? report.init : std::chrono::microseconds(0)));
+  return std::max<std::int64_t>(1, billed.count());
+}
+
+std::string report_line(const std::string& request_id, const Report& report) {
   std::string out = fmt::format(
       "REPORT RequestId: {}\tDuration: {:.2f} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB\t", request_id,
-      milliseconds(report.duration), std::max<std::int64_t>(1, billed.count()), report.memory_mb, report.memory_peak_bytes >> 20);
+      milliseconds(report.duration), billed_ms(report), report.memory_mb, report.memory_peak_bytes >> 20);
   if (report.cold) out += fmt::format("Init Duration: {:.2f} ms\t", milliseconds(report.init));
   if (!report.status.empty()) out += fmt::format("Status: {}\t", report.status);
   if (!report.error_type.empty()) out += fmt::format("Error Type: {}\t", report.error_type);

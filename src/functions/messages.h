@@ -37,6 +37,7 @@ struct Report {
   std::uint64_t memory_peak_bytes = 0;
   std::string_view status, error_type;  // "timeout"; "error" with a type; empty when the call went well
 };
+std::int64_t billed_ms(const Report& report);
 std::string report_line(const std::string& request_id, const Report& report);
 
 }  // namespace parvis::functions

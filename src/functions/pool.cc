@@ -140,6 +140,7 @@ void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& poo
   slot->since = Steady::now();
   locked.after([this, slot, pool] { load(slot, pool); });
   if (slot->state == Slot::State::kBooting) --slot->runtime->booting;
+  if (pool->spec->logs.json) slot->log.keep_from(pool->spec->logs.application);
   slot->state = Slot::State::kLoading;
   slot->pool = pool;
   slot->spec = pool->spec;
@@ -165,6 +166,7 @@ void Engine::Impl::boot_for(const std::shared_ptr<Pool>& pool) {
     return;
   }
   const auto slot = std::move(*booted);
+  if (pool->spec->logs.json) slot->log.keep_from(pool->spec->logs.application);
   slot->state = Slot::State::kLoading;
   slot->pool = pool;
   slot->spec = pool->spec;

@@ -87,6 +87,7 @@ std::string other_text(const std::string& type, const boost::json::object& event
 }
 
 bool report_line(const std::string& line) {
+  if (line.starts_with("{\"time\":\"") && line.find("\"type\":\"platform.") != std::string::npos) return true;  // the same in JSON logs
   return line.starts_with("START RequestId") || line.starts_with("END RequestId") || line.starts_with("REPORT RequestId");
 }
 

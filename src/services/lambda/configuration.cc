@@ -31,11 +31,22 @@ void refuse_shared(const Input& in) {
   if (in.durable_config) refuse("DurableConfig");
   if (in.runtime_config) refuse("RuntimeConfig");
   if (in.accelerator_config) refuse("AcceleratorConfig");
-  if (in.logging_config) {
-    if (in.logging_config->log_format && *in.logging_config->log_format != "Text") refuse("LoggingConfig.LogFormat JSON");
-    if (in.logging_config->application_log_level) refuse("LoggingConfig.ApplicationLogLevel");
-    if (in.logging_config->system_log_level) refuse("LoggingConfig.SystemLogLevel");
+}
+
+// Levels are kept of JSON logs alone; both are INFO when nobody says otherwise.
+void apply_logging(FunctionRecord& record, const model::LoggingConfig& in) {
+  if (in.log_group) record.log_group = *in.log_group;
+  if (in.log_format) record.log_format = *in.log_format;
+  if (record.log_format == "Text") {
+    if (in.application_log_level || in.system_log_level)
+      throw error(kInvalidParameterValue, "LogLevel is not supported when LogFormat is set to \"Text\". Remove LogLevel from your request or change the LogFormat to \"JSON\" and try again.");
+    record.application_log_level = record.system_log_level = "";
+    return;
   }
+  if (in.application_log_level) record.application_log_level = *in.application_log_level;
+  if (in.system_log_level) record.system_log_level = *in.system_log_level;
+  if (record.application_log_level.empty()) record.application_log_level = "INFO";
+  if (record.system_log_level.empty()) record.system_log_level = "INFO";
 }
 
 template <class Input>
@@ -49,7 +60,7 @@ void apply_shared(FunctionRecord& record, const Input& in) {
   if (in.environment) record.environment = in.environment->variables.value_or(std::map<std::string, std::string>{});
   if (in.tracing_config && in.tracing_config->mode) record.tracing_mode = *in.tracing_config->mode;
   if (in.ephemeral_storage && in.ephemeral_storage->size) record.ephemeral_mb = *in.ephemeral_storage->size;
-  if (in.logging_config && in.logging_config->log_group) record.log_group = *in.logging_config->log_group;
+  if (in.logging_config) apply_logging(record, *in.logging_config);
   if (in.snap_start && in.snap_start->apply_on) record.snap_start = *in.snap_start->apply_on == "PublishedVersions";
 }
 
@@ -118,7 +129,11 @@ model::FunctionConfiguration describe(const FunctionRecord& record, const std::s
   out.snap_start->apply_on = record.snap_start ? "PublishedVersions" : "None";
   out.snap_start->optimization_status = record.snap_start && record.version != kLatest ? "On" : "Off";
   out.logging_config = model::LoggingConfig{};
-  out.logging_config->log_format = "Text";
+  out.logging_config->log_format = record.log_format;
+  if (record.log_format != "Text") {
+    out.logging_config->application_log_level = record.application_log_level;
+    out.logging_config->system_log_level = record.system_log_level;
+  }
   out.logging_config->log_group = record.log_group_name();
   return out;
 }

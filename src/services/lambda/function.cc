@@ -264,6 +264,7 @@ std::string to_json(const FunctionRecord& r) {
       {"snap_start", r.snap_start}, {"recursive_loop", r.recursive_loop}, {"revision", r.revision_id}, {"config", r.config_id},
       {"modified", r.last_modified.time_since_epoch().count()}, {"next_version", r.next_version}, {"published", r.published_config}};
   if (r.reserved_concurrency) out["concurrency"] = *r.reserved_concurrency;
+  if (r.log_format != "Text") out["logs"] = boost::json::array{r.log_format, r.application_log_level, r.system_log_level};
   return boost::json::serialize(out);
 }
 
@@ -301,6 +302,10 @@ std::optional<FunctionRecord> parse_record(std::string_view json) try {
   r.tracing_mode = text(o, "tracing");
   r.log_group = text(o, "log_group");
   if (const auto* limit = o.if_contains("concurrency")) r.reserved_concurrency = limit->to_number<int>();
+  if (const auto* logs = o.if_contains("logs")) {
+    const auto at = [&](std::size_t i) { return std::string(logs->as_array().at(i).as_string()); };
+    r.log_format = at(0), r.application_log_level = at(1), r.system_log_level = at(2);
+  }
   r.code = to_code(o.at("code").as_object());
   r.revision_id = text(o, "revision");
   r.config_id = text(o, "config");

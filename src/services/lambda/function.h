@@ -62,6 +62,7 @@ struct FunctionRecord {
   std::map<std::string, std::string> tags;
   std::string architecture = "x86_64";
   std::string tracing_mode = "PassThrough";
+  std::string log_format = "Text", application_log_level, system_log_level;  // the levels: of JSON logs alone
   std::string log_group;                 // empty: /aws/lambda/<name>
   std::optional<int> reserved_concurrency;
   CodeRef code;

@@ -133,6 +133,8 @@ std::map<std::string, std::string> Invoker::environment(const FunctionRecord& re
   env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = std::to_string(record.memory_mb);
   env["AWS_LAMBDA_LOG_GROUP_NAME"] = record.log_group_name();
   env["AWS_LAMBDA_LOG_STREAM_NAME"] = log_stream;
+  env["AWS_LAMBDA_LOG_FORMAT"] = record.log_format;
+  if (record.log_format != "Text") env["AWS_LAMBDA_LOG_LEVEL"] = record.application_log_level;
   env["AWS_LAMBDA_INITIALIZATION_TYPE"] = "on-demand";
   env["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + record.runtime;
   env["AWS_REGION"] = env["AWS_DEFAULT_REGION"] = record.scope.region;
@@ -203,6 +205,10 @@ awaitable<std::shared_ptr<const functions::FunctionSpec>> Invoker::make_spec(Fun
   spec->environment = environment(record, spec->code_dir, spec->layers_dir, log_stream);
   spec->memory_mb = static_cast<unsigned>(record.memory_mb);
   spec->timeout = std::chrono::seconds(record.timeout_seconds);
+  if (record.log_format != "Text") {
+    spec->logs = {.json = true, .application = functions::parse_log_level(record.application_log_level).value_or(functions::LogLevel::kInfo),
+                  .system = functions::parse_log_level(record.system_log_level).value_or(functions::LogLevel::kInfo)};
+  }
   spec->concurrency_max = static_cast<unsigned>(kAccountConcurrency);  // admit() counts over all versions of a function
   co_return spec;
 }

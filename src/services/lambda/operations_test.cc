@@ -195,7 +195,7 @@ INSTANTIATE_TEST_SUITE_P(Create, RefusedMember, testing::Values(
     RefusedCase{"vpc", [](auto& in) { in.vpc_config.emplace().subnet_ids = std::vector<std::string>{"subnet-1"}; }, "VpcConfig"},
     RefusedCase{"dead_letter", [](auto& in) { in.dead_letter_config.emplace().target_arn = "arn"; }, "DeadLetterConfig"},
     RefusedCase{"publish_to", [](auto& in) { in.publish_to = "LATEST_PUBLISHED"; }, "PublishTo"},
-    RefusedCase{"json_logs", [](auto& in) { in.logging_config.emplace().log_format = "JSON"; }, "LogFormat"},
+    RefusedCase{"level_of_text_logs", [](auto& in) { in.logging_config.emplace().application_log_level = "WARN"; }, "LogLevel is not supported when LogFormat is set to \"Text\""},
     RefusedCase{"image", [](auto& in) { in.package_type = "Image"; }, "Container images"},
     RefusedCase{"no_handler", [](auto& in) { in.handler.reset(); }, "Runtime and Handler are mandatory"},
     RefusedCase{"reserved_key", [](auto& in) { in.environment.emplace().variables.emplace()["AWS_REGION"] = "x"; }, "reserved keys"}),

@@ -46,10 +46,10 @@ constexpr std::array kFunctionRules = {
     Rule{"ImageConfig", kRefused, kInPlace, "container images are not available"},
     Rule{"KmsKeyArn", kRefused, kInPlace, "customer keys are not available yet"},
     Rule{"Layers"},
-    Rule{"LoggingConfig.ApplicationLogLevel", kRefused, kInPlace, "JSON logs are not available yet"},
+    Rule{"LoggingConfig.ApplicationLogLevel"},
     Rule{"LoggingConfig.LogFormat"},
     Rule{"LoggingConfig.LogGroup"},
-    Rule{"LoggingConfig.SystemLogLevel", kRefused, kInPlace, "JSON logs are not available yet"},
+    Rule{"LoggingConfig.SystemLogLevel"},
     Rule{"MemorySize"},
     Rule{"PackageType", kApplied, kReplaces},
     Rule{"PublishToLatestPublished", kRefused, kInPlace, "use AWS::Lambda::Version"},
@@ -133,6 +133,7 @@ object configuration_of(const object& properties, bool update) {
   }
   if (update) {  // what the template no longer says goes back to the service's default
     if (!out.contains("Description")) out["Description"] = "";
+    if (!out.contains("LoggingConfig")) out["LoggingConfig"] = object{{"LogFormat", "Text"}};
     if (!out.contains("MemorySize")) out["MemorySize"] = 128;
     if (!out.contains("Timeout")) out["Timeout"] = 3;
     if (!out.contains("EphemeralStorage")) out["EphemeralStorage"] = object{{"Size", 512}};

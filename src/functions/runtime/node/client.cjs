@@ -101,7 +101,41 @@ function print(chunk, encoding) {
   writeAll(logFd, bytes, bytes.length);
 }
 
+// JSON logs, by the variables that Lambda sets from the function's LoggingConfig.
+const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+let jsonLogs = false;
+let levelMin = 0;
+
+function chooseLogFormat() {
+  jsonLogs = process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON';
+  levelMin = jsonLogs ? Math.max(0, LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL?.toUpperCase())) : 0;
+}
+
+const errorFields = (error) => ({
+  errorType: error.constructor?.name ?? 'UnknownError',
+  errorMessage: error.message,
+  stackTrace: typeof error.stack === 'string' ? error.stack.split('\n') : [],
+});
+
+// One argument stays what it is; several become one text, and the first error among them is told apart.
+function jsonLine(level, args) {
+  const line = { timestamp: new Date().toISOString(), level, requestId };
+  if (args.length > 1) {
+    const error = args.slice(1).find((value) => value instanceof Error);
+    return JSON.stringify({ ...line, message: util.format(...args), ...(error && errorFields(error)) });
+  }
+  try {
+    return JSON.stringify({ ...line, message: args[0] }, (_key, value) => (value instanceof Error ? { ...errorFields(value), ...value } : value));
+  } catch {
+    return JSON.stringify({ ...line, message: util.format(args[0]) });
+  }
+}
+
 function logLine(level, args) {
+  if (jsonLogs) {
+    if (LEVELS.indexOf(level) >= levelMin) print(jsonLine(level, args) + '\n', 'utf8');
+    return;
+  }
   const message = util.format(...args);
   const line = `${new Date().toISOString()}\t${requestId}\t${level}\t${message}`;
   print((line.includes('\n') ? line.replace(/\r?\n/g, '\r') : line) + '\n', 'utf8');
@@ -182,6 +216,12 @@ function errorText(error) {
   } catch {
     return '\t' + JSON.stringify(describeError(error));
   }
+}
+
+// What the runtime itself says of an error.
+function logError(title, error) {
+  if (jsonLogs) console.error(error instanceof Error ? error : new Error(String(error)));
+  else console.error(title, errorText(error));
 }
 
 // --- loading -----------------------------------------------------------------------------------------------------
@@ -360,6 +400,7 @@ async function load(request) {
   for (const key of Object.keys(process.env)) if (!(key in request.env)) delete process.env[key];
   Object.assign(process.env, request.env);
   logMark = request.mark;
+  chooseLogFormat();
   environment = {
     functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
     functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
@@ -373,8 +414,7 @@ async function load(request) {
     process.setSourceMapsEnabled(true);
     handler = await findHandler(request);
   } catch (error) {
-    console.error(error instanceof Error && error.name?.startsWith('Runtime.') ? 'Undefined error' : 'Uncaught Exception',
-      errorText(error));
+    logError(error instanceof Error && error.name?.startsWith('Runtime.') ? 'Undefined error' : 'Uncaught Exception', error);
     sendFrame('E', takeMark() | FLAG_EXITING, JSON.stringify(describeError(error)));
     hardExit(1);
   }
@@ -414,7 +454,7 @@ function afterCall() {
 
 function answerError(error) {
   if (answered) return;
-  console.error('Invoke Error', errorText(error instanceof Error ? error : new Error(error)));
+  logError('Invoke Error', error instanceof Error ? error : new Error(error));
   answer('F', JSON.stringify(describeError(error)));
 }
 
@@ -525,7 +565,7 @@ function sayGoodbye() {
 }
 
 function failHard(title, error, exitCode) {
-  console.error(title, errorText(error));
+  logError(title, error);
   if (handler === undefined) {
     sendFrame('E', takeMark() | FLAG_EXITING, JSON.stringify(describeError(error)));
   } else {

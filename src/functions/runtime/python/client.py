@@ -53,7 +53,7 @@ def write_all(fd, data):
 
 
 class Log:
-    mark, used, request_id = b"", False, ""
+    mark, used, request_id, as_json = b"", False, "", False
 
     @classmethod
     def write(cls, data):
@@ -94,6 +94,23 @@ class LogHandler(logging.Handler):
         Log.write((self.format(record).replace("\n", "\r") + "\n").encode(errors="replace"))
 
 
+class JsonFormatter(logging.Formatter):
+    """A record as one JSON object. What a caller adds by `extra` is part of it; a dict as the message stays one."""
+    OWN = set(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"aws_request_id", "tenant_id", "taskName", "message"}
+
+    def format(self, record):
+        out = {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)), "level": logging.getLevelName(min(50, max(0, record.levelno)) // 10 * 10),
+               "message": record.msg if isinstance(record.msg, dict) and not record.args else record.getMessage(), "logger": record.name}
+        if record.exc_info and record.exc_info[0]:
+            kind, error, trace = record.exc_info
+            out |= {"stackTrace": traceback.format_tb(trace), "errorType": kind.__name__, "errorMessage": str(error)}
+        out["requestId"] = record.aws_request_id or None
+        if record.exc_info:
+            out["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+        out |= {name: value for name, value in vars(record).items() if name not in self.OWN and name not in out}
+        return json.dumps({name: value for name, value in out.items() if value is not None}, ensure_ascii=False, default=str)
+
+
 class RequestIdFilter(logging.Filter):
     def filter(self, record):
         record.aws_request_id = Log.request_id
@@ -108,6 +125,19 @@ def patch_output():
     handler.formatter.converter = time.gmtime
     handler.addFilter(RequestIdFilter())
     logging.root.addHandler(handler)
+
+
+def choose_log_format():
+    """By the variables that Lambda sets from the function's LoggingConfig."""
+    Log.as_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+    if not Log.as_json:
+        return
+    for handler in logging.root.handlers:
+        if isinstance(handler, LogHandler):
+            handler.setFormatter(JsonFormatter())
+    level = {"TRACE": "DEBUG"}.get(os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper(), os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper())
+    if level in ("DEBUG", "INFO", "WARN", "ERROR", "FATAL"):
+        logging.root.setLevel(level)
 
 
 class ClientContext:
@@ -166,6 +196,9 @@ def describe(error):
 
 
 def log_error(description):
+    if Log.as_json:
+        line = {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "level": "ERROR", **description}
+        return Log.write((json.dumps(line, ensure_ascii=False) + "\n").encode(errors="replace"))
     lines = [f"[ERROR] {description['errorType']}: {description['errorMessage']}"] if description["errorMessage"] else [f"[ERROR] {description['errorType']}"]
     if description["stackTrace"]:
         lines.append("Traceback (most recent call last):")
@@ -223,6 +256,7 @@ def load(channel, request):
     Log.mark = request["mark"].encode("latin-1")
     os.chdir(request["codeDir"])
     time.tzset()
+    choose_log_format()
     extra = [path for path in os.environ.get("PYTHONPATH", "").split(":") if path]
     own = [request["codeDir"], *extra, "/opt/python"]
     sys.path[:0] = own
