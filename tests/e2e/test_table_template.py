@@ -71,3 +71,39 @@ def test_stream_and_expiry_follow_the_template(binary, tmp_path):
         assert recovery(client) == ("DISABLED", None), platform.output()
     finally:
         platform.stop()
+
+
+CAPACITY = """
+Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: orders-with-capacity
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}, {AttributeName: kind, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      %s
+      GlobalSecondaryIndexes:
+        - {IndexName: byKind, KeySchema: [{AttributeName: kind, KeyType: HASH}], Projection: {ProjectionType: ALL}%s}
+"""
+
+
+def test_maxima_and_warm_throughput_follow_the_template(empty):
+    stacks, tables = empty.client("cloudformation"), empty.client("dynamodb")
+
+    def described(table, index, call=stacks.update_stack, waiter="stack_update_complete"):
+        call(StackName="capacity", TemplateBody=CAPACITY % (table, index))
+        stacks.get_waiter(waiter).wait(StackName="capacity", WaiterConfig={"Delay": 1})
+        found = tables.describe_table(TableName="orders-with-capacity")["Table"]
+        return [(part.get("OnDemandThroughput"), part["WarmThroughput"]["ReadUnitsPerSecond"]) for part in (found, found["GlobalSecondaryIndexes"][0])]
+
+    maximum = "OnDemandThroughput: {MaxReadRequestUnits: %s}"
+    assert described(f"{maximum % 100}\n      WarmThroughput: {{ReadUnitsPerSecond: 13000}}",
+                     f", {maximum % 7}, WarmThroughput: {{ReadUnitsPerSecond: '14000'}}", stacks.create_stack, "stack_create_complete") == [
+        ({"MaxReadRequestUnits": 100, "MaxWriteRequestUnits": -1}, 13000), ({"MaxReadRequestUnits": 7, "MaxWriteRequestUnits": -1}, 14000)]
+    assert described("WarmThroughput: {ReadUnitsPerSecond: 15000}", f", {maximum % 8}, WarmThroughput: {{ReadUnitsPerSecond: 16000}}") == [
+        (None, 15000), ({"MaxReadRequestUnits": 8, "MaxWriteRequestUnits": -1}, 16000)]
+    # What is not named any more has no maximum; what was warmed stays warm.
+    assert described("DeletionProtectionEnabled: false", "") == [(None, 15000), (None, 16000)]
+    stacks.delete_stack(StackName="capacity")
+    stacks.get_waiter("stack_delete_complete").wait(StackName="capacity", WaiterConfig={"Delay": 1})

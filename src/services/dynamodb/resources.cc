@@ -35,12 +35,25 @@ json::object throughput(const json::value& value) {
   return out;
 }
 
+constexpr std::string_view kCapacities[] = {"ProvisionedThroughput", "OnDemandThroughput", "WarmThroughput"};
+const json::object kNoMaximum{{"MaxReadRequestUnits", -1}, {"MaxWriteRequestUnits", -1}};
+
 json::object index(const json::value& value) {
   json::object out;
   for (const auto& [name, each] : value.as_object()) {
     if (name == "IndexName" || name == "KeySchema" || name == "Projection") out[name] = each;
-    if (name == "ProvisionedThroughput") out[name] = throughput(each);
+    if (std::ranges::find(kCapacities, std::string_view(name)) != std::end(kCapacities)) out[name] = throughput(each);
   }
+  return out;
+}
+
+// What the template says of an index's capacity now and did not say before. `before`: null for nothing.
+json::object capacity_changes(const json::value& wanted, const json::value& before, bool on_demand) {
+  json::object now = index(wanted), old = before.is_null() ? json::object() : index(before), out;
+  for (const std::string_view name : kCapacities) {
+    if (now.contains(name) && now[name] != old[name]) out[name] = now[name];
+  }
+  if (on_demand && old.contains("OnDemandThroughput") && !now.contains("OnDemandThroughput")) out["OnDemandThroughput"] = kNoMaximum;
   return out;
 }
 
@@ -57,7 +70,7 @@ json::array tags_of(const aws::ResourceRequest& request) {
 void copy_settings(const json::object& properties, json::object& input) {
   for (const auto& [name, value] : properties) {
     if (name == "BillingMode" || name == "TableClass" || name == "AttributeDefinitions") input[name] = value;
-    if (name == "ProvisionedThroughput" || name == "OnDemandThroughput") input[name] = throughput(value);
+    if (std::ranges::find(kCapacities, std::string_view(name)) != std::end(kCapacities)) input[name] = throughput(value);
     if (name == "DeletionProtectionEnabled") input[name] = as_bool(value);
   }
 }
@@ -137,7 +150,7 @@ class TableResource : public aws::ResourceType {
     if (removed("TableClass")) input["TableClass"] = "STANDARD";
     const json::value* billing = request.properties.if_contains("BillingMode");
     if (removed("OnDemandThroughput") && billing && *billing == "PAY_PER_REQUEST") {
-      input["OnDemandThroughput"] = json::object{{"MaxReadRequestUnits", -1}, {"MaxWriteRequestUnits", -1}};
+      input["OnDemandThroughput"] = kNoMaximum;
     }
     const bool changes = std::ranges::any_of(input, [](const auto& member) {
       return member.key() != "TableName" && member.key() != "AttributeDefinitions";
@@ -255,10 +268,11 @@ class TableResource : public aws::ResourceType {
     }
     for (const auto& [index_name, value] : wanted) {
       if (existing.contains(index_name) && !changed(index_name, value)) {
-        const json::value* capacity = value.as_object().if_contains("ProvisionedThroughput");
         const auto old = before.find(index_name);
-        const bool other = capacity && (old == before.end() || index(old->second)["ProvisionedThroughput"] != throughput(*capacity));
-        if (other) co_await change_index(request, table, {{"Update", json::object{{"IndexName", index_name}, {"ProvisionedThroughput", throughput(*capacity)}}}});
+        json::object changes = capacity_changes(value, old == before.end() ? json::value() : old->second, current.as_object().contains("BillingModeSummary"));
+        if (changes.empty()) continue;
+        changes["IndexName"] = index_name;
+        co_await change_index(request, table, {{"Update", std::move(changes)}});
         continue;
       }
       co_await change_index(request, table, {{"Create", index(value)}});

@@ -9,7 +9,6 @@ namespace parvis::dynamodb::rules {
 using Handling = aws::PropertyRule::Handling;
 using Change = aws::PropertyRule::Change;
 
-inline constexpr std::string_view kNothingToWarm = "there is nothing to warm up";
 inline constexpr std::string_view kNoVectors = "there is no vector search";
 inline constexpr std::string_view kNotEvaluated = "kept and given back, not evaluated";
 inline constexpr aws::PropertyRule kTableRules[] = {
@@ -27,7 +26,9 @@ inline constexpr aws::PropertyRule kTableRules[] = {
     {"OnDemandThroughput"},
     {"OnDemandThroughput.MaxReadRequestUnits"},
     {"OnDemandThroughput.MaxWriteRequestUnits"},
-    {"WarmThroughput", Handling::kNeutral, Change::kInPlace, kNothingToWarm},
+    {"WarmThroughput"},
+    {"WarmThroughput.ReadUnitsPerSecond"},
+    {"WarmThroughput.WriteUnitsPerSecond"},
     {"GlobalSecondaryIndexes"},
     {"GlobalSecondaryIndexes[].IndexName"},
     {"GlobalSecondaryIndexes[].KeySchema"},
@@ -39,8 +40,12 @@ inline constexpr aws::PropertyRule kTableRules[] = {
     {"GlobalSecondaryIndexes[].ProvisionedThroughput"},
     {"GlobalSecondaryIndexes[].ProvisionedThroughput.ReadCapacityUnits"},
     {"GlobalSecondaryIndexes[].ProvisionedThroughput.WriteCapacityUnits"},
-    {"GlobalSecondaryIndexes[].OnDemandThroughput", Handling::kWarned, Change::kInPlace, "an index of a template has no maximum of its own; UpdateTable sets one"},
-    {"GlobalSecondaryIndexes[].WarmThroughput", Handling::kNeutral, Change::kInPlace, kNothingToWarm},
+    {"GlobalSecondaryIndexes[].OnDemandThroughput"},
+    {"GlobalSecondaryIndexes[].OnDemandThroughput.MaxReadRequestUnits"},
+    {"GlobalSecondaryIndexes[].OnDemandThroughput.MaxWriteRequestUnits"},
+    {"GlobalSecondaryIndexes[].WarmThroughput"},
+    {"GlobalSecondaryIndexes[].WarmThroughput.ReadUnitsPerSecond"},
+    {"GlobalSecondaryIndexes[].WarmThroughput.WriteUnitsPerSecond"},
     {"GlobalSecondaryIndexes[].ContributorInsightsSpecification", Handling::kWarned, Change::kInPlace, "there are no insights"},
     {"LocalSecondaryIndexes", Handling::kApplied, Change::kReplaces},
     {"LocalSecondaryIndexes[].IndexName", Handling::kApplied, Change::kReplaces},
