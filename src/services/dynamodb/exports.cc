@@ -8,6 +8,7 @@
 #include "core/time_format.h"
 #include "services/dynamodb/compression.h"
 #include "services/dynamodb/errors.h"
+#include "services/dynamodb/export_filter.h"
 #include "services/dynamodb/history.h"
 #include "services/dynamodb/keyspace.h"
 #include "services/dynamodb/restore_job.h"
@@ -65,7 +66,7 @@ class Job {
         items_(items_prefix(record.table.scope, record.table.id)),
         after_(backup_items_prefix(record.table.scope, record.data_id()) + "a"),
         before_(backup_items_prefix(record.table.scope, record.data_id()) + "b"),
-        folder_((record.prefix.empty() ? "" : record.prefix + "/") + "AWSDynamoDB/") {}
+        filter_(ExportFilter::decode(record.filter, record.table.keys)), folder_((record.prefix.empty() ? "" : record.prefix + "/") + "AWSDynamoDB/") {}
 
   awaitable<> run() {
     co_await objects_.put(record_.place(), folder_ + record_.id + "/_started", "");
@@ -166,10 +167,12 @@ class Job {
     }
   }
 
-  void write_item(const Item& item) {
+  void write_item(Item item) {
+    const std::optional<Item> taken = filter_.take(std::move(item));
+    if (!taken) return;
     std::string line = "{\"Item\":";
-    append_members(item, line);
-    add_line(std::move(line) + "}\n", item_size_bytes(item));
+    append_members(*taken, line);
+    add_line(std::move(line) + "}\n", item_size_bytes(*taken));
   }
 
   awaitable<> write_changes() {
@@ -269,7 +272,9 @@ class Job {
   Objects& objects_;
   TransferRecord& record_;
   std::shared_ptr<std::atomic<bool>> stop_;
-  const std::string items_, after_, before_, folder_;
+  const std::string items_, after_, before_;
+  const ExportFilter filter_;
+  const std::string folder_;
   std::shared_ptr<storage::Snapshot> snapshot_, kept_;  // the table; what take_back() kept
   GzipWriter writer_;
   std::int64_t file_items_ = 0;

@@ -49,7 +49,7 @@ std::string TransferRecord::to_json() const {
       {"bucketOwner", bucket_owner}, {"prefix", prefix}, {"status", status}, {"failureCode", failure_code},
       {"failureMessage", failure_message}, {"startedMs", started_ms}, {"endedMs", ended_ms}, {"items", items}, {"bytes", bytes},
       {"processed", processed}, {"errors", errors}, {"fileFormat", format}, {"type", type}, {"view", view}, {"sse", sse},
-      {"fromMs", from_ms}, {"atMs", at_ms}, {"compression", compression}, {"delimiter", delimiter}, {"header", std::move(names)}});
+      {"fromMs", from_ms}, {"atMs", at_ms}, {"compression", compression}, {"delimiter", delimiter}, {"header", std::move(names)}, {"filter", filter}});
 }
 
 TransferRecord TransferRecord::from_json(std::string_view text) {
@@ -76,6 +76,7 @@ TransferRecord TransferRecord::from_json(std::string_view text) {
         {"bytes", &TransferRecord::bytes}, {"processed", &TransferRecord::processed}, {"errors", &TransferRecord::errors},
         {"fromMs", &TransferRecord::from_ms}, {"atMs", &TransferRecord::at_ms}};
     for (const auto& [name, member] : numbers) out.*member = number(name);
+    if (const json::value* filter = value.as_object().if_contains("filter")) out.filter = json::value_to<std::string>(*filter);
     for (const json::value& name : value.at("header").as_array()) out.header.push_back(json::value_to<std::string>(name));
     return out;
   } catch (const std::exception& error) {

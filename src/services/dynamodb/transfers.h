@@ -33,6 +33,7 @@ struct TransferRecord {
   // Exports.
   std::string type = "FULL_EXPORT", view, sse;
   std::int64_t from_ms = 0, at_ms = 0;  // at_ms: ExportTime, or the end of an incremental one
+  std::string filter;                   // of export_filter.h; empty: all items
   // Imports.
   std::string compression = "NONE", delimiter;
   std::vector<std::string> header;

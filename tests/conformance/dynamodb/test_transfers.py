@@ -160,3 +160,35 @@ def test_what_is_refused(client, table, bucket):
     assert error_of(dynamodb.describe_import, ImportArn=arn + "/import/01234567890123-a1b2c3d4") == "ImportNotFoundException"
     assert error_of(dynamodb.import_table, S3BucketSource={"S3Bucket": bucket}, InputFormat="DYNAMODB_JSON",
                     TableCreationParameters=schema(table)) == "ResourceInUseException"
+
+
+def lines_of_export(s3, bucket, description):
+    summary = json.loads(read(s3, bucket, description["ExportManifest"]))
+    files = [json.loads(line)["dataFileS3Key"] for line in read(s3, bucket, summary["manifestFilesS3Key"]).splitlines()]
+    return [json.loads(line)["Item"] for file in files for line in gzip.decompress(read(s3, bucket, file)).splitlines()]
+
+
+@pytest.mark.parametrize("specification, found", [
+    ({"FilterExpression": "s BETWEEN :a AND :b", "ExpressionAttributeValues": {":a": {"N": "3"}, ":b": {"N": "5"}}, "ProjectionExpression": "s"},
+     [{"s": {"N": str(s)}} for s in (3, 4, 5)]),
+    ({"KeyConditionExpression": "p = :p AND s > :s", "FilterExpression": "#k = :k", "ExpressionAttributeNames": {"#k": "kind"},
+      "ExpressionAttributeValues": {":p": {"S": "a"}, ":s": {"N": "28"}, ":k": {"S": "k"}}, "ProjectionExpression": "s, #k"}, [{"s": {"N": "29"}, "kind": {"S": "k"}}]),
+    ({"KeyConditionExpression": "p = :p", "ExpressionAttributeValues": {":p": {"S": "nobody"}}}, []),
+])
+def test_a_filtered_export(client, table, exported, bucket, specification, found):
+    dynamodb = client("dynamodb")
+    started = dynamodb.export_table_to_point_in_time(TableArn=exported["TableArn"], S3Bucket=bucket, S3Prefix="filtered",
+                                                     FilterSpecification=specification)["ExportDescription"]
+    description = ended(lambda: dynamodb.describe_export(ExportArn=started["ExportArn"])["ExportDescription"], "ExportStatus")
+    assert description["ExportStatus"] == "COMPLETED" and description["ItemCount"] == len(found)
+    assert description["FilterSpecification"] == specification
+    assert lines_of_export(client("s3"), bucket, description) == found
+
+
+@pytest.mark.parametrize("specification", [
+    {"FilterExpression": "s = :s"}, {"FilterExpression": "s ="}, {"KeyConditionExpression": "s = :s", "ExpressionAttributeValues": {":s": {"N": "1"}}},
+    {"KeyConditionExpression": "p = :p", "FilterExpression": "s = :s", "ExpressionAttributeValues": {":p": {"S": "a"}, ":s": {"N": "1"}}},
+    {"ExpressionAttributeValues": {":s": {"N": "1"}}}])
+def test_filters_that_are_refused(client, exported, bucket, specification):
+    assert error_of(client("dynamodb").export_table_to_point_in_time, TableArn=exported["TableArn"], S3Bucket=bucket,
+                    FilterSpecification=specification) == "ValidationException"
