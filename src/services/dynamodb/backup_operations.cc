@@ -150,6 +150,7 @@ TableRecord target_of(const aws::Scope& scope, const TableRecord& source, const 
   target.on_demand_max = on_demand_max_of(target, in.on_demand_throughput_override, source.on_demand_max);
   choose_indexes(in.global_secondary_index_override, true, target);
   choose_indexes(in.local_secondary_index_override, false, target);
+  target.counts_collections = target.has_local_indexes();
   for (IndexRecord& index : target.indexes) {
     if (!index.global) continue;
     if (target.on_demand) index.throughput = {};

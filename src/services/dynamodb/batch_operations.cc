@@ -187,7 +187,7 @@ awaitable<model::BatchWriteItemOutput> Service::batch_write_item(aws::CallContex
   if (writes.empty()) throw_validation("The batch write request list for a table cannot be null or empty");
   const std::vector<Item> items = items_for_metrics(in.return_item_collection_metrics, writes);
   const std::vector<ItemWriteResult> results = co_await items_.write_batch(call.scope, std::move(writes));
-  out.item_collection_metrics = co_await collection_metrics_of_all(in.return_item_collection_metrics, results, items);
+  out.item_collection_metrics = collection_metrics_of_all(in.return_item_collection_metrics, results, items);
   TableUsages usages;
   for (const ItemWriteResult& result : results) {
     TableUsage& usage = usages[result.table->name];
@@ -246,7 +246,7 @@ awaitable<model::TransactWriteItemsOutput> Service::transact_write_items(aws::Ca
     add_usage(usage.usage, result, 2);
   }
   model::TransactWriteItemsOutput out;
-  out.item_collection_metrics = co_await collection_metrics_of_all(in.return_item_collection_metrics, results, items);
+  out.item_collection_metrics = collection_metrics_of_all(in.return_item_collection_metrics, results, items);
   out.consumed_capacity = consumed_all(in.return_consumed_capacity, usages);
   co_return out;
 }

@@ -148,6 +148,7 @@ awaitable<Table> Catalog::remove(aws::Scope scope, std::string name) {
     }
     commit.put(purge_key(record.id + "-i"), items_prefix(record.scope, record.id));
     commit.put(purge_key(record.id + "-x"), indexes_prefix(record.scope, record.id));
+    if (record.counts_collections) commit.put(purge_key(record.id + "-y"), collections_prefix(record.scope, record.id));
     commit.put(purge_key(record.id + "-n"), statistics_key(record.scope, record.id));
     if (!record.ttl_id.empty()) end_expiry(record, commit);
     if (record.history) end_history(record, commit);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "services/dynamodb/collections.h"
 #include "services/dynamodb/errors.h"
 #include "services/dynamodb/keyspace.h"
 #include "storage/tuple.h"
@@ -117,24 +118,39 @@ awaitable<bool> Expiry::remove(std::shared_ptr<storage::Snapshot> snapshot, Tabl
   const std::size_t prefix_size = expiries_prefix(table->scope, table->id, table->ttl_id).size() + 9;  // and the time
   std::vector<std::string> keys;
   for (const storage::Entry& entry : due) keys.push_back(items + entry.key.substr(prefix_size));
-  const std::vector<std::optional<storage::Value>> values = co_await snapshot->multi_get(keys);
-  storage::Commit commit;
-  commit.check(table_key(table->scope, table->name), table.version);
-  const WriteMark mark{catalog.entropy().next_u64(), catalog.clock().due().time_since_epoch().count(), true};
-  std::vector<CountChange> counts;
-  for (std::size_t i = 0; i < due.size(); ++i) {
-    const std::optional<storage::Value>& value = values.at(i);
-    commit.check(keys[i], value ? std::optional(value->version) : std::nullopt);
-    ItemWriteResult result;
-    result.table = table;
-    if (value) result.old_item = decode_stored(value->bytes).item;
-    const auto seconds = result.old_item ? due_of(*table, *result.old_item) : std::nullopt;
-    if (seconds && *seconds <= now_s) add_changes(*table, mark, result, keys[i], commit);
-    // An entry goes with its item; one that does not belong to the item as it is must not come up for ever.
-    if (!result.old_item || entry_of(*table, *result.old_item, keys[i]) != due[i].key) commit.erase(due[i].key);
-    std::ranges::move(result.counts, std::back_inserter(counts));
+  CollectionSizes collections;
+  storage::Update update{keys, {}};
+  if (table->counts_collections) {
+    // The items tell which collections they are in; one without an item leaves its collection as it is.
+    const std::vector<std::optional<storage::Value>> values = co_await snapshot->multi_get(keys);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (values[i]) collections.add(*table, decode_stored(values[i]->bytes).item, update.keys);
+      else collections.skip();
+    }
   }
-  const auto done = co_await catalog.store().commit(std::move(commit));
+  std::vector<CountChange> counts;
+  update.decide = [&](std::span<const std::optional<storage::Value>> newest) {
+    storage::Commit commit;
+    commit.check(table_key(table->scope, table->name), table.version);
+    const WriteMark mark{catalog.entropy().next_u64(), catalog.clock().due().time_since_epoch().count(), true};
+    counts.clear();
+    collections.begin(newest);
+    for (std::size_t i = 0; i < due.size(); ++i) {
+      ItemWriteResult result;
+      result.table = table;
+      if (newest[i]) result.old_item = decode_stored(newest[i]->bytes).item;
+      const auto seconds = result.old_item ? due_of(*table, *result.old_item) : std::nullopt;
+      const bool is_counted = !table->counts_collections || collections.has(i);
+      if (seconds && *seconds <= now_s && is_counted) add_changes(*table, mark, result, keys[i], commit);
+      if (table->counts_collections) (void)collections.apply(i, kCollectionBytesMax, result);
+      // An entry goes with its item; one that does not belong to the item as it is must not come up for ever.
+      if (!result.old_item || entry_of(*table, *result.old_item, keys[i]) != due[i].key) commit.erase(due[i].key);
+      std::ranges::move(result.counts, std::back_inserter(counts));
+    }
+    collections.put_changed(commit);
+    return commit;
+  };
+  const auto done = co_await catalog.store().update(std::move(update));
   if (done) catalog.statistics().apply(table->id, counts, *done);
   else if (done.error().code == storage::StoreErrc::kUnknownOutcome) catalog.statistics().forget(table->id);
   co_return done.has_value();

@@ -109,7 +109,7 @@ awaitable<model::PutItemOutput> Service::put_item(aws::CallContext call, model::
   ItemWriteResult result = co_await items_.write(call.scope, std::move(write));
   model::PutItemOutput out;
   out.consumed_capacity = consumed_by(in.return_consumed_capacity, result);
-  out.item_collection_metrics = co_await collection_metrics(in.return_item_collection_metrics, result.table, key);
+  out.item_collection_metrics = collection_metrics(in.return_item_collection_metrics, result, key);
   set_old(in.return_values, result, out);
   co_return out;
 }
@@ -133,7 +133,7 @@ awaitable<model::UpdateItemOutput> Service::update_item(aws::CallContext call, m
   ItemWriteResult result = co_await items_.write(call.scope, std::move(write));
   model::UpdateItemOutput out;
   out.consumed_capacity = consumed_by(in.return_consumed_capacity, result);
-  out.item_collection_metrics = co_await collection_metrics(in.return_item_collection_metrics, result.table, key);
+  out.item_collection_metrics = collection_metrics(in.return_item_collection_metrics, result, key);
   out.attributes = updated_attributes(in.return_values.value_or("NONE"), paths, result);
   co_return out;
 }
@@ -153,7 +153,7 @@ awaitable<model::DeleteItemOutput> Service::delete_item(aws::CallContext call, m
   ItemWriteResult result = co_await items_.write(call.scope, std::move(write));
   model::DeleteItemOutput out;
   out.consumed_capacity = consumed_by(in.return_consumed_capacity, result);
-  out.item_collection_metrics = co_await collection_metrics(in.return_item_collection_metrics, result.table, key);
+  out.item_collection_metrics = collection_metrics(in.return_item_collection_metrics, result, key);
   set_old(in.return_values, result, out);
   co_return out;
 }

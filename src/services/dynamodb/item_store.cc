@@ -1,5 +1,6 @@
 #include "services/dynamodb/item_store.h"
 
+#include "services/dynamodb/collections.h"
 #include "services/dynamodb/errors.h"
 #include "services/dynamodb/keyspace.h"
 
@@ -75,6 +76,8 @@ struct WriteAttempt {
   aws::Scope scope;
   std::string key;  // of the stored item
   std::uint64_t write_id = 0;
+  std::int64_t collection_bytes_max = kCollectionBytesMax;
+  CollectionSizes collections = {};
   bool unknown = false;                          // an earlier attempt may have arrived
   ItemWriteResult last;                          // what that attempt would have done
   std::optional<storage::Version> last_version;  // of the item that it would have replaced
@@ -84,7 +87,9 @@ struct WriteAttempt {
   std::optional<storage::Version> version;
   bool arrived = false, failed = false;  // the earlier attempt; the condition
 
-  storage::Commit decide(const std::optional<storage::Value>& value) {
+  storage::Commit decide(std::span<const std::optional<storage::Value>> newest) {
+    const std::optional<storage::Value>& value = newest[0];
+    collections.begin(newest);
     result = {.table = result.table, .old_item = {}, .new_item = {}, .base_size_bytes = 0, .index_units = {}, .counts = {}};
     arrived = failed = false;
     version = value ? std::optional(value->version) : std::nullopt;
@@ -109,6 +114,10 @@ struct WriteAttempt {
     result.new_item = std::move(planned->new_item);
     const WriteMark mark{write_id, catalog.clock().due().time_since_epoch().count(), false};
     add_changes(*result.table, mark, result, key, commit);
+    if (!collections.apply(0, collection_bytes_max, result)) {
+      throw aws::ApiError(kItemCollectionSizeLimit, std::string(kCollectionTooLargeMessage));
+    }
+    collections.put_changed(commit);
     if (!commit.writes()) return commit;  // a delete of nothing
     commit.check(table_key(scope, write.table_name), result.table.version);
     if (!unknown) check_write_capacity(catalog.admission(), result);
@@ -128,7 +137,7 @@ struct WriteAttempt {
 
 awaitable<ItemWriteResult> ItemStore::write(aws::Scope scope, ItemWrite write) {
   WriteAttempt attempt{.write = write, .catalog = catalog_, .scope = scope, .key = {}, .write_id = catalog_.entropy().next_u64(),
-                       .last = {}, .last_version = {}, .result = {}, .version = {}};
+                       .collection_bytes_max = collection_bytes_max_, .last = {}, .last_version = {}, .result = {}, .version = {}};
   storage::StoreError last_error{storage::StoreErrc::kConflict, {}, {}};
   for (int number = 0; number < kAttemptsMax; ++number) {
     co_await back_off(number, catalog_.entropy());
@@ -137,7 +146,10 @@ awaitable<ItemWriteResult> ItemStore::write(aws::Scope scope, ItemWrite write) {
     if (write.kind == ItemWrite::Kind::kPut) check_item(table, write.item, false);
     else check_key(table.keys, write.item);
     attempt.key = item_key(table, write.item);
-    const auto done = co_await catalog_.store().update({{attempt.key}, [&attempt](auto values) { return attempt.decide(values[0]); }});
+    storage::Update update{{attempt.key}, [&attempt](auto newest) { return attempt.decide(newest); }};
+    attempt.collections = {};
+    attempt.collections.add(table, write.item, update.keys);
+    const auto done = co_await catalog_.store().update(std::move(update));
     if (done && attempt.arrived) co_return std::move(attempt.last);
     if (done && attempt.failed) attempt.throw_failed();
     if (done) {

@@ -16,6 +16,7 @@ namespace parvis::dynamodb {
 
 inline constexpr std::size_t kTransactionItemsMax = 100;
 inline constexpr std::size_t kTransactionBytesMax = 4u << 20;
+inline constexpr std::int64_t kCollectionBytesMax = 10LL << 30;  // of a table with local indexes
 inline constexpr std::int64_t kClientTokenLifeMs = 10 * 60 * 1000;
 
 struct ItemWrite {
@@ -35,6 +36,7 @@ struct ItemWriteResult {
   std::size_t base_size_bytes = 0;  // the larger of old and new
   std::map<std::string, double> index_units;  // write capacity per index that changed
   std::vector<CountChange> counts;            // of the table and its indexes
+  std::optional<std::int64_t> collection_bytes = std::nullopt;  // of the item's collection afterwards; tables with local indexes
 };
 
 struct ItemRead {
@@ -54,7 +56,7 @@ class ItemStore {  // thread-safe; `catalog` outlives it
   // One snapshot for all. Throws ResourceNotFoundException, ValidationException, ProvisionedThroughputExceededException.
   awaitable<std::vector<ItemReadResult>> read(aws::Scope scope, std::vector<ItemRead> reads);
   // Throws ConditionalCheckFailedException (with Item when asked for), DuplicateItemException, ValidationException, ResourceNotFoundException,
-  // ThrottlingException (the item changed at every attempt), ProvisionedThroughputExceededException.
+  // ThrottlingException (the item changed at every attempt), ProvisionedThroughputExceededException, ItemCollectionSizeLimitExceededException.
   awaitable<ItemWriteResult> write(aws::Scope scope, ItemWrite write);
   // All or nothing. `token` may be empty; the same token and `fingerprint` within ten minutes does nothing again.
   // Throws TransactionCanceledException with one reason per write, IdempotentParameterMismatchException.
@@ -66,10 +68,14 @@ class ItemStore {  // thread-safe; `catalog` outlives it
   awaitable<> backfill(aws::Scope scope, std::string table_name, std::string index_id,
                        std::shared_ptr<std::atomic<bool>> stop);
 
+  // For tests; before the first write.
+  void set_collection_bytes_max(std::int64_t bytes) { collection_bytes_max_ = bytes; }
+
   Catalog& catalog() { return catalog_; }
 
  private:
   Catalog& catalog_;
+  std::int64_t collection_bytes_max_ = kCollectionBytesMax;
 };
 
 // Throws ProvisionedThroughputExceededException when the table or an index that the write changes is exhausted.

@@ -29,6 +29,9 @@ std::string indexes_prefix(const aws::Scope& scope, std::string_view table_id) {
 std::string index_prefix(const aws::Scope& scope, std::string_view table_id, std::string_view index_id) {
   return begin(scope, "x").string(table_id).string(index_id).take();
 }
+std::string collections_prefix(const aws::Scope& scope, std::string_view table_id) {
+  return begin(scope, "y").string(table_id).take();
+}
 std::string token_key(const aws::Scope& scope, std::string_view token) { return begin(scope, "k").string(token).take(); }
 std::string token_expiries_prefix(const aws::Scope& scope) { return begin(scope, "e").take(); }
 std::string token_expiry_key(const aws::Scope& scope, std::int64_t expiry_ms, std::string_view token) {

@@ -3,6 +3,7 @@
 //   (account, region, "dynamodb", "t", table name)                                  table record, JSON
 //   (account, region, "dynamodb", "i", table id, hash(pk), pk, sk)                  stored item
 //   (account, region, "dynamodb", "x", table id, index id, hash(ipk), ipk, isk, pk, sk)   projected stored item
+//   (account, region, "dynamodb", "y", table id, hash(pk), pk)                      size of an item collection, 8 bytes
 //   (account, region, "dynamodb", "k", client token)                                transaction token record, JSON
 //   (account, region, "dynamodb", "e", expiry in ms, client token)                  "", finds expired tokens
 //   (account, region, "dynamodb", "c", table name, stream label)                    stream record, JSON
@@ -22,7 +23,7 @@
 // isk are several values, one after the other, in an index whose key has several attributes per part. Key values are encoded by
 // append_key_value. A stored item is: 0x01, 8 bytes of the write that made it, encode_item().
 // Invariants: an index entry exists exactly when its item has the index's key attributes (back-fill apart), and changes in
-// the item's own commit; so do its change and its expiry entry. Every item commit checks the table record, so none lands in a deleted table.
+// the item's own commit; so do its change, its expiry entry and the size of its collection, which is absent for an empty one. Every item commit checks the table record, so none lands in a deleted table.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +41,7 @@ std::string tables_prefix(const aws::Scope& scope);
 std::string items_prefix(const aws::Scope& scope, std::string_view table_id);
 std::string indexes_prefix(const aws::Scope& scope, std::string_view table_id);
 std::string index_prefix(const aws::Scope& scope, std::string_view table_id, std::string_view index_id);
+std::string collections_prefix(const aws::Scope& scope, std::string_view table_id);
 std::string token_key(const aws::Scope& scope, std::string_view token);
 std::string token_expiry_key(const aws::Scope& scope, std::int64_t expiry_ms, std::string_view token);
 std::string token_expiries_prefix(const aws::Scope& scope);

@@ -28,6 +28,8 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
  public:
   Service(storage::Store& store, const Clock& clock, Entropy& entropy);
   void register_operations(aws::Registry& registry);
+  // For tests; before the first write.
+  void set_collection_bytes_max(std::int64_t bytes) { items_.set_collection_bytes_max(bytes); }
   // Where exports go and imports come from: S3's API. Without, both are refused. Call before resume().
   void set_objects(std::unique_ptr<Objects> objects) { objects_ = std::move(objects); }
   // Starts the background work, which takes up what the last run left. Call once after start.
@@ -104,14 +106,6 @@ class Service {  // thread-safe; store, clock, entropy outlive it, and it outliv
   awaitable<std::optional<Item>> batch_statement(aws::Scope scope, PartiqlStatement statement,
                                                  model::BatchStatementRequest request,
                                                  std::map<std::string, TableUsage>* usages);
-  // Of the collection that `item` belongs to, when `wanted` is SIZE and the table has local indexes.
-  awaitable<std::optional<model::ItemCollectionMetrics>> collection_metrics(std::optional<std::string> wanted, Table table,
-                                                                            const Item& item);
-  using CollectionMetrics = std::map<std::string, std::vector<model::ItemCollectionMetrics>>;
-  // Of each collection that the writes changed, by table. `items` are the items or keys, in the order of `results`.
-  awaitable<std::optional<CollectionMetrics>> collection_metrics_of_all(std::optional<std::string> wanted,
-                                                                        const std::vector<ItemWriteResult>& results,
-                                                                        const std::vector<Item>& items);
   awaitable<> maintain();
   // Copies and restores that are not complete, unless they are being worked on.
   void start_jobs(asio::any_io_executor executor);

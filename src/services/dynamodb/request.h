@@ -34,6 +34,13 @@ struct TableUsage {
 using TableUsages = std::map<std::string, TableUsage>;
 std::optional<std::vector<model::ConsumedCapacity>> consumed_all(const std::optional<std::string>& wanted,
                                                                  const TableUsages& usages);
+// Of the collection that `item` (or key) belongs to, when `wanted` is SIZE and the table has local indexes.
+std::optional<model::ItemCollectionMetrics> collection_metrics(const std::optional<std::string>& wanted, const ItemWriteResult& result,
+                                                               const Item& item);
+using CollectionMetrics = std::map<std::string, std::vector<model::ItemCollectionMetrics>>;
+// Of each collection that the writes changed, by table. `items` are the items or keys, in the order of `results`.
+std::optional<CollectionMetrics> collection_metrics_of_all(const std::optional<std::string>& wanted,
+                                                           const std::vector<ItemWriteResult>& results, const std::vector<Item>& items);
 // What ReturnValues gives of an update of `paths`.
 std::optional<Item> updated_attributes(const std::string& wanted, const std::vector<Path>& paths, ItemWriteResult& result);
 

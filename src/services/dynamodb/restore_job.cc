@@ -1,5 +1,6 @@
 #include "services/dynamodb/restore_job.h"
 
+#include "services/dynamodb/collections.h"
 #include "services/dynamodb/errors.h"
 #include "services/dynamodb/keyspace.h"
 
@@ -52,7 +53,8 @@ awaitable<bool> RestoreJob::open(storage::Entry task) {
 
 awaitable<bool> RestoreJob::clear_target() {
   co_return co_await clear(catalog_, items_prefix(target_->scope, target_->id), stop_) &&
-      co_await clear(catalog_, indexes_prefix(target_->scope, target_->id), stop_);
+      co_await clear(catalog_, indexes_prefix(target_->scope, target_->id), stop_) &&
+      co_await clear(catalog_, collections_prefix(target_->scope, target_->id), stop_);
 }
 
 awaitable<bool> RestoreJob::copy_items(std::shared_ptr<storage::Snapshot> snapshot, std::string source) {
@@ -91,22 +93,41 @@ awaitable<bool> RestoreJob::write_indexes() {
   options.begin = prefix;
   options.end = storage::prefix_end(prefix);
   options.limit = kItemsPerCommit;
+  CollectionSum sum;
   while (!*stop_) {
     const storage::ScanPage page = co_await snapshot->scan(options);
     storage::Commit commit;
     commit.check(task_.value, target_.version);
-    for (const storage::Entry& entry : page.entries) {
-      const StoredItem stored = decode_stored(entry.value);
-      for (const IndexRecord& index : target_->indexes) {
-        const std::optional<std::string> key = index_key(*target_, index, stored.item);
-        if (key) commit.put(*key, encode_stored(stored.write_id, index_projection(*target_, index, stored.item)));
-      }
-    }
+    for (const storage::Entry& entry : page.entries) add_entries(decode_stored(entry.value), sum, commit);
+    const bool last = !page.more || page.entries.empty();
+    if (last) sum.put(commit);
     if (commit.writes() && !co_await commit_again(catalog_, std::move(commit))) co_return false;
-    if (!page.more || page.entries.empty()) co_return true;
+    if (last) co_return true;
     options.begin = page.entries.back().key + '\0';
   }
   co_return false;
+}
+
+void RestoreJob::add_entries(const StoredItem& stored, CollectionSum& sum, storage::Commit& commit) const {
+  std::size_t collection_bytes = item_size_bytes(stored.item);
+  for (const IndexRecord& index : target_->indexes) {
+    const std::optional<std::string> key = index_key(*target_, index, stored.item);
+    if (!key) continue;
+    const Item entry = index_projection(*target_, index, stored.item);
+    if (!index.global) collection_bytes += item_size_bytes(entry);
+    commit.put(*key, encode_stored(stored.write_id, entry));
+  }
+  if (!target_->counts_collections) return;
+  std::string collection = collection_key(*target_, stored.item);
+  if (collection != sum.key) {
+    sum.put(commit);
+    sum = {std::move(collection), 0};
+  }
+  sum.bytes += static_cast<std::int64_t>(collection_bytes);
+}
+
+void RestoreJob::CollectionSum::put(storage::Commit& commit) const {
+  if (!key.empty()) commit.put(key, encode_collection_bytes(bytes));
 }
 
 awaitable<> RestoreJob::finish() {

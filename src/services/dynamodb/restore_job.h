@@ -7,6 +7,7 @@
 #include <string>
 
 #include "services/dynamodb/catalog.h"
+#include "services/dynamodb/keyspace.h"
 
 namespace parvis::dynamodb {
 
@@ -21,12 +22,12 @@ class RestoreJob {  // `catalog` outlives it
   const TableRecord& target() const { return *target_; }
   storage::Version version() const { return target_.version; }
 
-  awaitable<bool> clear_target();
+  awaitable<bool> clear_target();  // items, index entries, sizes of collections
   // Copies what lies under `source` in the snapshot, without index entries.
   awaitable<bool> copy_items(std::shared_ptr<storage::Snapshot> snapshot, std::string source);
   // By the rest of the item's key; nullopt: the item goes.
   awaitable<bool> take_back(std::map<std::string, std::optional<std::string>> before);
-  // Of all items that the target has now.
+  // Of all items that the target has now; with the sizes of their collections.
   awaitable<bool> write_indexes();
   awaitable<> finish();   // the table is ACTIVE
   awaitable<> give_up();  // the table goes
@@ -36,6 +37,13 @@ class RestoreJob {  // `catalog` outlives it
   static awaitable<bool> clear(Catalog& catalog, std::string prefix, std::shared_ptr<std::atomic<bool>> stop);
 
  private:
+  struct CollectionSum {  // of the collection whose items are being walked: they stand together
+    std::string key;
+    std::int64_t bytes = 0;
+    void put(storage::Commit& commit) const;
+  };
+  void add_entries(const StoredItem& stored, CollectionSum& sum, storage::Commit& commit) const;
+
   Catalog& catalog_;
   std::shared_ptr<std::atomic<bool>> stop_;
   storage::Entry task_;

@@ -169,6 +169,8 @@ std::string TableRecord::public_id() const {
   return out;
 }
 
+bool TableRecord::has_local_indexes() const { return !std::ranges::all_of(indexes, &IndexRecord::global); }
+
 const IndexRecord* TableRecord::index(std::string_view index_name) const {
   const auto found = std::ranges::find(indexes, index_name, &IndexRecord::name);
   return found == indexes.end() ? nullptr : &*found;
@@ -187,6 +189,7 @@ std::string TableRecord::to_json() const {
       {"ttlId", ttl_id}, {"ttlFilling", ttl_filling}, {"tags", std::move(tag_object)}};
   out["onDemandMax"] = write_throughput(on_demand_max);
   out["warm"] = write_throughput(warm);
+  out["countsCollections"] = counts_collections;
   if (encryption) out["encryption"] = json::object{{"key", encryption->key_arn}};
   if (restore) out["restore"] = write_restore(*restore);
   if (history) out["history"] = json::object{{"id", history->id}, {"sinceMs", history->since_ms}, {"days", history->days}};
@@ -218,6 +221,7 @@ std::expected<TableRecord, std::string> TableRecord::from_json(std::string_view 
     if (const json::value* filling = members.if_contains("ttlFilling")) table.ttl_filling = filling->as_bool();
     table.on_demand_max = read_throughput(members, "onDemandMax");
     table.warm = read_throughput(members, "warm");
+    if (const json::value* counts = members.if_contains("countsCollections")) table.counts_collections = counts->as_bool();
     if (const json::value* setting = members.if_contains("encryption")) table.encryption = EncryptionSetting{text(setting->at("key"))};
     if (const json::value* restore = members.if_contains("restore")) table.restore = read_restore(*restore);
     if (const json::value* history = members.if_contains("history")) {

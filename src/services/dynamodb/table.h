@@ -83,6 +83,7 @@ struct TableRecord {
   std::optional<EncryptionSetting> encryption;
   std::int64_t created_ms = 0;
   bool deletion_protection = false;
+  bool counts_collections = false;  // has local indexes: the sizes of its item collections are kept
   std::string table_class = "STANDARD";
   std::optional<StreamSetting> stream;
   std::optional<RestoreSetting> restore;
@@ -96,6 +97,7 @@ struct TableRecord {
   std::string arn() const;
   std::string public_id() const;  // TableId: a UUID that follows from `id`
   const IndexRecord* index(std::string_view index_name) const;
+  bool has_local_indexes() const;
   std::string to_json() const;
   static std::expected<TableRecord, std::string> from_json(std::string_view text);
 };

@@ -274,6 +274,7 @@ TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& 
   std::set<std::string> names;
   add_local_indexes(in, names, record);
   add_global_indexes(in, names, record);
+  record.counts_collections = record.has_local_indexes();
   check_definitions(in.attribute_definitions, record);
   return record;
 }

@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 
 #include "core/hash.h"
+#include "services/dynamodb/collections.h"
 #include "services/dynamodb/errors.h"
 #include "services/dynamodb/item_store.h"
 #include "services/dynamodb/keyspace.h"
@@ -36,7 +37,8 @@ struct Reason {
 // Several writes, over all attempts to commit them.
 struct Prepared {
   std::vector<ItemWriteResult> results;      // with the tables
-  std::vector<std::string> keys;             // of the items
+  std::vector<std::string> keys;             // of the items, then of their collections
+  CollectionSizes collections;
   std::vector<storage::Check> table_checks;
 };
 
@@ -97,25 +99,37 @@ awaitable<Prepared> prepare(Catalog& catalog, std::shared_ptr<storage::Snapshot>
   std::ranges::sort(checks, {}, &storage::Check::key);
   checks.erase(std::ranges::unique(checks, {}, &storage::Check::key).begin(), checks.end());
   check_distinct(prepared.keys, duplicates_message);
+  for (std::size_t i = 0; i < writes.size(); ++i) prepared.collections.add(*prepared.results[i].table, writes[i].item, prepared.keys);
   co_return prepared;
 }
 
+struct CommitLimits {
+  bool is_transaction = true;
+  std::size_t bytes_max = kTransactionBytesMax;  // of all items
+  std::int64_t collection_bytes_max = kCollectionBytesMax;
+};
+
 // The commit of all writes upon the newest `values` of their items; may be made several times.
 storage::Commit make_commit(Catalog& catalog, const std::vector<ItemWrite>& writes, Prepared& prepared,
-                            std::span<const std::optional<storage::Value>> values, std::size_t bytes_max) {
+                            std::span<const std::optional<storage::Value>> values, CommitLimits limits) {
   storage::Commit commit;
   commit.checks = prepared.table_checks;
   const WriteMark mark{catalog.entropy().next_u64(), catalog.clock().due().time_since_epoch().count(), false};
   std::vector<Reason> reasons;
   std::size_t bytes = 0;
+  prepared.collections.begin(values);
   for (std::size_t i = 0; i < writes.size(); ++i) {
     ItemWriteResult& result = prepared.results[i];
     result = {.table = std::move(result.table), .old_item = {}, .new_item = {}, .base_size_bytes = 0, .index_units = {}, .counts = {}};
     reasons.push_back(prepare_one(writes[i], prepared.keys[i], values[i], mark, result, commit));
     bytes += result.base_size_bytes;
+    if (prepared.collections.apply(i, limits.collection_bytes_max, result)) continue;
+    if (!limits.is_transaction) throw aws::ApiError(kItemCollectionSizeLimit, std::string(kCollectionTooLargeMessage));
+    reasons.back() = {"ItemCollectionSizeLimitExceeded", std::string(kCollectionTooLargeMessage), std::nullopt};
   }
   if (std::ranges::any_of(reasons, [](const Reason& reason) { return reason.code != "None"; })) throw_canceled(reasons);
-  if (bytes > bytes_max) throw_validation("The aggregate size of the items in the transaction exceeds 4 MB");
+  if (bytes > limits.bytes_max) throw_validation("The aggregate size of the items in the transaction exceeds 4 MB");
+  prepared.collections.put_changed(commit);
   return commit;
 }
 
@@ -194,7 +208,7 @@ awaitable<std::vector<ItemWriteResult>> ItemStore::transact(aws::Scope scope, st
     storage::Update update{prepared.keys, [&](std::span<const std::optional<storage::Value>> values) {
       repeated = is_repeated(values.back(), now_ms, fingerprint);
       if (repeated) return storage::Commit();
-      storage::Commit commit = make_commit(catalog_, writes, prepared, values, kTransactionBytesMax);
+      storage::Commit commit = make_commit(catalog_, writes, prepared, values, {true, kTransactionBytesMax, collection_bytes_max_});
       check_capacity(catalog_.admission(), prepared.results);
       for (const std::string& each : expired) commit.erase(each);
       commit.put(key, json::serialize(json::object{{"fingerprint", fingerprint}, {"mark", mark}, {"expiry", expiry_ms}}));
@@ -232,7 +246,7 @@ awaitable<std::vector<ItemWriteResult>> ItemStore::write_batch(aws::Scope scope,
                                          "Provided list of item keys contains duplicates");
     bool changes = false;
     const auto done = co_await catalog_.store().update({prepared.keys, [&](std::span<const std::optional<storage::Value>> values) {
-      storage::Commit commit = make_commit(catalog_, writes, prepared, values, SIZE_MAX);
+      storage::Commit commit = make_commit(catalog_, writes, prepared, values, {false, SIZE_MAX, collection_bytes_max_});
       changes = commit.writes();
       return commit;
     }});
