@@ -163,8 +163,9 @@ void check_runtime(std::string_view runtime) {
   }
   if (contains(kKnown, runtime)) {
     // Differs from AWS: these runtimes are not run here yet.
-    throw error(kInvalidParameterValue, fmt::format("The runtime {} is not available on this platform yet. Available: {}.", runtime,
-        fmt::join(kRunnable, ", ")));
+    throw error(kInvalidParameterValue, fmt::format("The runtime {} is not available on this platform yet. Available: {}. Any other program runs as {}, with a bootstrap "
+        "that starts {}.", runtime, fmt::join(kRunnable, ", "), "provided.al2023",
+        runtime.starts_with("java") ? "Java (install a JDK) with the package's aws-lambda-java-runtime-interface-client" : "the runtime's interface client"));
   }
   throw error(kInvalidParameterValue, fmt::format("Value {} at 'runtime' failed to satisfy constraint: Member must satisfy enum "
       "value set: [{}, {}] or be a valid ARN", runtime, fmt::join(kRunnable, ", "), fmt::join(kKnown, ", ")));

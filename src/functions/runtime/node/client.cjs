@@ -7,7 +7,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const util = require('node:util');
 const nodeModule = require('node:module');
-const { pathToFileURL } = require('node:url');
+const { fileURLToPath, pathToFileURL } = require('node:url');
 const { Writable } = require('node:stream');
 
 const CHANNEL = 3;
@@ -264,6 +264,55 @@ async function importFile(file, sdkDir) {
   return import(pathToFileURL(file).href);
 }
 
+// Handlers that are TypeScript sources. Types are taken away file by file; enums and parameter properties work, stack traces name the
+// source's lines. What is imported without an ending, or as .js, is looked for as .ts too.
+// Differs from AWS: Lambda finds no handler in a .ts file.
+const TYPESCRIPT = /\.[cm]?ts$/;
+
+function withoutTypes(file, source) {
+  const warn = process.emitWarning;
+  process.emitWarning = () => {};  // that this is experimental in some versions
+  try {
+    return nodeModule.stripTypeScriptTypes(source, { mode: 'transform', sourceMap: true, sourceUrl: pathToFileURL(file).href });
+  } catch (error) {
+    if (error.code !== 'ERR_INVALID_TYPESCRIPT_SYNTAX' && error.code !== 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') throw error;
+    throw new SyntaxError(`${file}: ${error.message}`);
+  } finally {
+    process.emitWarning = warn;
+  }
+}
+
+function loadTypeScript(handlerFile) {
+  if (!nodeModule.stripTypeScriptTypes || !nodeModule.registerHooks) {
+    throw new ImportModuleError(`Cannot load ${path.basename(handlerFile)}: Node.js ${process.versions.node} does not run TypeScript sources. ` +
+      'Use nodejs22.x or later, or bundle the function');
+  }
+  nodeModule.registerHooks({
+    resolve(specifier, context, nextResolve) {
+      try {
+        return nextResolve(specifier, context);
+      } catch (error) {
+        if (!/^\.{0,2}\//.test(specifier) && !specifier.startsWith('file:')) throw error;
+        const stem = specifier.replace(/\.([cm]?)js$/, '');
+        const endings = stem === specifier ? ['.ts', '.mts', '.cts', '.js', '/index.ts', '/index.js'] : [`.${specifier.at(-3) === '.' ? '' : specifier.at(-3)}ts`];
+        for (const ending of endings) {
+          try {
+            return nextResolve(stem + ending, context);
+          } catch {}
+        }
+        throw error;
+      }
+    },
+    load(url, context, nextLoad) {
+      if (!url.startsWith('file:') || !TYPESCRIPT.test(url)) return nextLoad(url, context);
+      const file = fileURLToPath(url);
+      const source = fs.readFileSync(file, 'utf8');
+      const isModule = file.endsWith('.mts') || (!file.endsWith('.cts') && (packageIsModule(path.dirname(file)) || /^\s*(import|export)\b(?!\s*\()/m.test(source)));
+      return { format: isModule ? 'module' : 'commonjs', source: withoutTypes(file, source), shortCircuit: true };
+    },
+  });
+}
+
 async function loadModule(root, folder, name, sdkDir) {
   const base = path.resolve(root, folder, name);
   if (fs.existsSync(base) && fs.statSync(base).isFile()) return require(base);
@@ -271,6 +320,11 @@ async function loadModule(root, folder, name, sdkDir) {
   if (fs.existsSync(`${base}.js`)) return isModule ? importFile(`${base}.js`, sdkDir) : require(`${base}.js`);
   if (fs.existsSync(`${base}.mjs`)) return importFile(`${base}.mjs`, sdkDir);
   if (fs.existsSync(`${base}.cjs`)) return require(`${base}.cjs`);
+  const source = ['.ts', '.mts', '.cts'].map((ending) => base + ending).find((file) => fs.existsSync(file));
+  if (source) {
+    loadTypeScript(source);
+    return importFile(source, sdkDir);
+  }
   return require(require.resolve(name, { paths: [root, path.join(root, folder)] }));
 }
 
