@@ -93,8 +93,9 @@ std::expected<std::unique_ptr<Cell>, std::string> Cell::make(const EngineOptions
   cell->places_ = {program.interpreter, program.client, program.sdk_dir, cell->folder_ + "/tmp", program.bootstrap ? function->code_dir : cell->folder_};
   if (!options.sandbox) return cell;
   const bool namespaces = options.sandbox->facilities.namespaces;
-  auto made = sandbox::Sandbox::make(namespaces ? namespace_policy(options, program, function) : landlock_policy(options, program, cell->folder_, function),
-                                     options.sandbox->facilities, options.sandbox->empty_dir, number);
+  auto plan = options.sandbox->plans->of(namespaces ? namespace_policy(options, program, function) : landlock_policy(options, program, cell->folder_, function));
+  if (!plan) return std::unexpected(plan.error());
+  auto made = sandbox::Sandbox::make(std::move(*plan), number);
   if (!made) return std::unexpected(made.error());
   cell->sandbox_ = std::move(*made);
   if (namespaces) cell->places_ = {inside(program).interpreter, inside(program).client, inside(program).sdk_dir, "/tmp", kTask};

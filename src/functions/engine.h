@@ -18,7 +18,7 @@
 #include "core/clock.h"
 #include "core/entropy.h"
 #include "functions/log_format.h"
-#include "functions/sandbox/facilities.h"
+#include "functions/sandbox/sandbox.h"
 
 namespace parvis::functions {
 
@@ -86,6 +86,7 @@ struct SandboxOptions {
   std::string empty_dir;             // an empty folder
   std::vector<std::string> shelves;  // the folders that hold the code of functions and, in scratch_dir, code-cache
   sandbox::Network network = sandbox::Network::kHost;
+  std::shared_ptr<sandbox::Plans> plans = {};  // made by the engine
 };
 
 struct EngineOptions {

@@ -100,6 +100,7 @@ Engine::Impl::Impl(asio::io_context& context_in, const Clock& clock_in, Entropy&
     : context(context_in), background(context_in.get_executor()), clock(clock_in), entropy(entropy_in), options(std::move(options_in)), timer(context_in) {
   options.scratch_dir = fs::absolute(options.scratch_dir).string();
   setup_error = setup(options);
+  if (options.sandbox) options.sandbox->plans = std::make_shared<sandbox::Plans>(options.sandbox->facilities, options.sandbox->empty_dir);
 }
 
 std::shared_ptr<Pool> Engine::Impl::pool_of(const std::shared_ptr<const FunctionSpec>& spec, const std::shared_ptr<Runtime>& runtime) {

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -30,6 +31,7 @@ struct ChildPlan {  // all that the child needs, made before vfork: it may only 
   pid_t parent;
   const sandbox::Sandbox* sandbox;  // may be null
   int go_fd;                        // with a sandbox: one byte comes when the parent has admitted the child
+  int report_fd = -1;               // with a sandbox: takes the descriptor of watched connects; closes on exec
 };
 
 struct ChildFailure {
@@ -45,6 +47,48 @@ ChildFailure enter_sandbox(const ChildPlan& plan) {
   if (read(plan.go_fd, &go, 1) != 1) return {kParentGone, ESRCH, {}};
   const sandbox::Failure failed = plan.sandbox->enter();
   return failed.step < 0 ? ChildFailure{} : ChildFailure{kSandbox, failed.cause, failed};
+}
+
+// Numbers 0 to 3 are the child's own; a descriptor that stands there would be overwritten before it is copied.
+Fd lifted(int fd) { return Fd(fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 10)); }
+
+bool send_descriptor(int socket, int fd) {
+  char byte = 'c';
+  iovec part{&byte, 1};
+  alignas(cmsghdr) char space[CMSG_SPACE(sizeof fd)] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = space;
+  message.msg_controllen = sizeof space;
+  cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof fd);
+  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
+}
+
+// Reads until the other side is closed, which exec does; the descriptor that came, if one did.
+Fd receive_descriptor(int socket) {
+  Fd got;
+  for (;;) {
+    char byte;
+    iovec part{&byte, 1};
+    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = space;
+    message.msg_controllen = sizeof space;
+    const ssize_t bytes = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes <= 0) return got;
+    const cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    int fd = -1;
+    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof fd)) std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    if (fd >= 0) got = Fd(fd);
+  }
 }
 
 // Runs in the child, on the parent's memory, until exec. Returns what failed.
@@ -67,7 +111,9 @@ ChildFailure run_child(const ChildPlan& plan) {
   if (chdir(plan.directory) != 0) return {kFolder, errno, {}};
   if (dup2(plan.null_fd, 0) < 0 || dup2(plan.output_fd, 1) < 0 || dup2(plan.output_fd, 2) < 0) return {kDescriptors, errno, {}};
   if (plan.channel_fd >= 0 && dup2(plan.channel_fd, 3) < 0) return {kDescriptors, errno, {}};
-  if (plan.sandbox && !plan.sandbox->confine()) return {kConfine, errno, {}};
+  int connects = -1;
+  if (plan.sandbox && !plan.sandbox->confine(connects)) return {kConfine, errno, {}};
+  if (connects >= 0 && !send_descriptor(plan.report_fd, connects)) return {kConfine, errno, {}};
   if (syscall(SYS_close_range, plan.channel_fd >= 0 ? 4u : 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
     for (int fd = plan.channel_fd >= 0 ? 4 : 3; fd < 4096; ++fd) close(fd);
   }
@@ -100,15 +146,19 @@ __attribute__((noinline)) pid_t start_child(const ChildPlan& plan, volatile int&
   return pid;
 }
 
-// As vfork, but the parent runs on to admit the child, and waits for its exec at the end of a pipe.
-pid_t start_in_sandbox(ChildPlan plan, sandbox::Sandbox& box, ChildFailure& failed, std::string& refused) {
+// As vfork, but the parent runs on to admit the child, and waits for its exec at the end of a socket.
+pid_t start_in_sandbox(ChildPlan plan, const ProcessSpec& spec, ChildFailure& failed, std::string& refused, Fd& connects) {
+  sandbox::Sandbox& box = *spec.sandbox;
   int go[2], ran[2];
   if (pipe2(go, O_CLOEXEC) != 0) return -1;
   const Fd go_read(go[0]), go_write(go[1]);
-  if (pipe2(ran, O_CLOEXEC) != 0) return -1;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ran) != 0) return -1;
   const Fd ran_read(ran[0]);
   Fd ran_write(ran[1]);
   plan.go_fd = go_read.get();
+  // A number of its own in the child, above those that become the child's first ones.
+  Fd report = lifted(ran_write.get());
+  plan.report_fd = report.get();
   const int unused_fd = go_write.get();
   const sandbox::ChildStack stack;
   auto work = [&]() noexcept {
@@ -118,19 +168,18 @@ pid_t start_in_sandbox(ChildPlan plan, sandbox::Sandbox& box, ChildFailure& fail
   const pid_t pid = sandbox::clone_sharing_memory(stack, box.flags(), work);
   if (pid < 0) return pid;
   ran_write.reset();
-  if (auto admitted = box.admit(pid); !admitted) {
+  report.reset();
+  auto admitted = box.admit(pid);
+  if (admitted && spec.admitted) admitted = spec.admitted(pid);
+  if (!admitted) {
     refused = admitted.error();
     kill(pid, SIGKILL);
   } else if (write(go_write.get(), "g", 1) != 1) {
     kill(pid, SIGKILL);
   }
-  char nothing;
-  while (read(ran_read.get(), &nothing, 1) < 0 && errno == EINTR) {}
+  connects = receive_descriptor(ran_read.get());
   return pid;
 }
-
-// Numbers 0 to 3 are the child's own; a descriptor that stands there would be overwritten before it is copied.
-Fd lifted(int fd) { return Fd(fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 10)); }
 
 std::string failure(const ProcessSpec& spec, const ChildFailure& failed) {
   const std::string why = std::strerror(failed.cause);
@@ -163,9 +212,10 @@ std::expected<Process, std::string> spawn(const ProcessSpec& spec) {
                        null_fd.get(), output.get(), channel.get(), files, getpid(), spec.sandbox.get(), -1};
   ChildFailure failed;
   std::string refused;
+  Fd connects;
   pid_t pid;
   if (spec.sandbox) {
-    pid = start_in_sandbox(plan, *spec.sandbox, failed, refused);
+    pid = start_in_sandbox(plan, spec, failed, refused, connects);
   } else {
     volatile int failed_step = 0, cause = 0;
     pid = start_child(plan, failed_step, cause);
@@ -176,7 +226,7 @@ std::expected<Process, std::string> spawn(const ProcessSpec& spec) {
     waitpid(pid, nullptr, 0);
     return std::unexpected(refused.empty() ? failure(spec, failed) : refused);
   }
-  Process process{pid, Fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)))};
+  Process process{pid, Fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))), std::move(connects)};
   if (process.pidfd.get() < 0) {
     const std::string why = std::strerror(errno);
     kill_group(pid);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,11 +30,13 @@ struct ProcessSpec {
   int channel_fd = -1;  // becomes 3, when given
   unsigned open_files_max = 1024;  // Lambda's quota of file descriptors
   std::shared_ptr<sandbox::Sandbox> sandbox = {};  // the cell it starts in; `arguments` and `directory` are paths inside
+  std::function<std::expected<void, std::string>(pid_t)> admitted = {};  // with a sandbox: the process has its namespaces and waits for this
 };
 
 struct Process {
   pid_t pid = -1;
   Fd pidfd;  // readable once the process has ended
+  Fd connects = {};  // with a sandbox that watches connect(): where each one waits for an answer (seccomp_unotify(2))
 };
 
 // The error is a sentence that names the program and the cause.

@@ -135,6 +135,8 @@ CgroupPlace find_cgroups() {
 std::expected<std::unique_ptr<Cgroup>, std::string> Cgroup::make(const CgroupPlace& place, const std::string& name, unsigned processes_max) {
   std::unique_ptr<Cgroup> group(new Cgroup);
   group->unified_ = place.unified;
+  group->leftovers_ = place.leftovers;
+  place.leftovers->sweep();
   for (const std::string* parent : {&place.memory, &place.processes, &place.cpu}) {
     if (parent->empty()) continue;
     const std::string folder = *parent + "/" + name;
@@ -153,8 +155,25 @@ std::expected<std::unique_ptr<Cgroup>, std::string> Cgroup::make(const CgroupPla
 Cgroup::~Cgroup() {
   kill();
   for (const std::string& folder : folders_) {
-    // The kernel lets go of killed processes a moment later.
-    for (int tries = 0; rmdir(folder.c_str()) != 0 && errno == EBUSY && tries < 20; ++tries) std::this_thread::sleep_for(std::chrono::microseconds(500));
+    if (rmdir(folder.c_str()) != 0 && errno == EBUSY) leftovers_->add(folder);
+  }
+}
+
+void Leftovers::add(std::string folder) {
+  const std::lock_guard lock(mutex_);
+  folders_.push_back(std::move(folder));
+}
+
+void Leftovers::sweep() {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(folders_, [](const std::string& folder) { return rmdir(folder.c_str()) == 0 || errno != EBUSY; });
+}
+
+Leftovers::~Leftovers() {
+  for (int tries = 0; tries < 20; ++tries) {
+    sweep();
+    if (folders_.empty()) return;
+    std::this_thread::sleep_for(std::chrono::microseconds(500));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -15,18 +16,32 @@
 
 namespace parvis::sandbox {
 
+// Groups whose processes have been killed, but which the kernel still holds: removing them has to wait a moment, and nobody else
+// should wait with it. Thread-safe.
+class Leftovers {
+ public:
+  ~Leftovers();  // waits up to 10 ms
+  void add(std::string folder);
+  void sweep();  // removes what can be removed now
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> folders_;
+};
+
 // Where groups can be made on this host.
 struct CgroupPlace {
   bool unified = false;                // version 2: one folder for all controllers
   std::string memory, processes, cpu;  // folders; empty: this controller cannot be had
   std::vector<std::string> gaps;       // sentences on what cannot be had, and why
+  std::shared_ptr<Leftovers> leftovers = std::make_shared<Leftovers>();
 };
 
 // Tries: makes a group of each kind and removes it. With version 2 this process moves into a group "parvis-main" of its
 // own, because a group that hands controllers down may hold no process.
 CgroupPlace find_cgroups();
 
-// One worker's group. The folders are removed with it, after every process in it has been killed.
+// One worker's group. It ends with every process in it; its folders are removed then or, where the kernel is slower, by the next one.
 class Cgroup {
  public:
   static std::expected<std::unique_ptr<Cgroup>, std::string> make(const CgroupPlace& place, const std::string& name, unsigned processes_max);
@@ -44,6 +59,7 @@ class Cgroup {
   bool unified_ = false;
   std::vector<std::string> folders_;
   std::string memory_, cpu_;
+  std::shared_ptr<Leftovers> leftovers_;
 };
 
 }  // namespace parvis::sandbox

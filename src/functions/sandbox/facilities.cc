@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +21,9 @@ namespace {
 // Builds a cell as a worker's and leaves it again; what failed, in words, or nothing.
 std::string try_cell(const Policy& policy, Facilities facilities, const std::string& root_dir) {
   facilities.cgroups = {};
-  auto box = Sandbox::make(policy, facilities, root_dir, static_cast<unsigned>(getpid()));
+  auto plan = Plan::make(policy, facilities, root_dir);
+  if (!plan) return plan.error();
+  auto box = Sandbox::make(std::move(*plan), static_cast<unsigned>(getpid()));
   if (!box) return box.error();
   int go[2];
   if (pipe2(go, O_CLOEXEC) != 0) return std::string("pipe: ") + std::strerror(errno);
@@ -43,7 +46,23 @@ std::string try_cell(const Policy& policy, Facilities facilities, const std::str
 
 bool has_seccomp() {
   const std::uint32_t action = SECCOMP_RET_ERRNO;
-  return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0 && seccomp_program().has_value();
+  return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0 && seccomp_program(false).has_value();
+}
+
+// Another supervisor above this process, as some container runtimes are, leaves no room for a second one.
+bool can_watch_connects() {
+  const std::uint32_t action = SECCOMP_RET_USER_NOTIF;
+  const auto program = seccomp_program(true);
+  if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0 || !program) return false;
+  int listener = -1;
+  const ChildStack stack;
+  auto work = [&]() noexcept {
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    seccomp_install_watching(*program, listener);
+  };
+  const pid_t pid = clone_sharing_memory(stack, 0, work);
+  while (pid > 0 && waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
+  return listener >= 0;
 }
 
 void try_namespaces(Facilities& found, const std::string& root_dir) {
@@ -78,6 +97,7 @@ Facilities probe(const std::string& root_dir) {
   if (!found.landlock_files && !found.namespaces) found.gaps.push_back("Landlock: the kernel has none: functions read every file that the platform's user may read");
   if (!found.landlock_scopes && found.landlock_files) found.gaps.push_back("Landlock has ABI " + std::to_string(abi) + ", 6 is needed: abstract sockets of the host can be reached");
   found.seccomp = has_seccomp();
+  found.connect_watch = found.seccomp && found.own_network && can_watch_connects();
   if (!found.seccomp) found.gaps.push_back("seccomp: the kernel has no filters: system calls are not restricted");
   found.cgroups = find_cgroups();
   found.gaps.insert(found.gaps.end(), found.cgroups.gaps.begin(), found.cgroups.gaps.end());

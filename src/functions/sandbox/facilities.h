@@ -16,11 +16,12 @@ struct Facilities {
   bool landlock_files = false;
   bool landlock_scopes = false;
   bool seccomp = false;
+  bool connect_watch = false;  // a cell's connect() calls can be waited for (seccomp_unotify)
   CgroupPlace cgroups;
   std::vector<std::string> gaps;  // one sentence each: facility, cause, consequence. Empty: every promise can be kept
 };
 
-// Starts short-lived processes; a few milliseconds. `root_dir`: as for Sandbox::make.
+// Starts short-lived processes; a few milliseconds. `root_dir`: as for Plan::make.
 Facilities probe(const std::string& root_dir);
 
 }  // namespace parvis::sandbox

@@ -15,13 +15,13 @@ namespace parvis::sandbox {
 // can only choose for its children, and a new /proc shows that of who mounts it. When the root changes, the worker's root and
 // folder change with it, because both are the old one. Source: setns(2), pivot_root(2).
 std::expected<void, std::string> Sandbox::furnish(int pidfd) const {
-  if (flags_ == 0) return {};
+  if (flags() == 0) return {};
   Failure failed;
   int entered = 0;
   const ChildStack stack, inner_stack;
-  auto furnish = [&]() noexcept { failed = steps_.run(); };
+  auto furnish = [&]() noexcept { failed = plan_->steps_.run(); };
   auto enter = [&]() noexcept {
-    if (setns(pidfd, static_cast<int>(flags_)) != 0) {
+    if (setns(pidfd, static_cast<int>(flags())) != 0) {
       entered = errno;
       return;
     }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -40,10 +41,14 @@ constexpr const char* kSystemFiles[] = {"/etc/ld.so.cache", "/etc/ssl", "/etc/ca
                                         "/etc/python3.11"};
 constexpr const char* kDevices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
 
-void place(Steps& steps, std::set<std::string>& made, const std::string& root, const std::string& target, bool folder) {
+void place_parents(Steps& steps, std::set<std::string>& made, const std::string& root, const std::string& target) {
   for (std::size_t at = target.find('/', 1); at != target.npos; at = target.find('/', at + 1)) {
     if (made.insert(target.substr(0, at)).second) steps.directory(root + target.substr(0, at));
   }
+}
+
+void place(Steps& steps, std::set<std::string>& made, const std::string& root, const std::string& target, bool folder) {
+  place_parents(steps, made, root, target);
   if (!made.insert(target).second) return;
   if (folder) steps.directory(root + target);
   else steps.empty_file(root + target);
@@ -81,27 +86,54 @@ std::vector<View> files_without_namespaces(const Policy& policy) {
 
 }  // namespace
 
-std::expected<std::shared_ptr<Sandbox>, std::string> Sandbox::make(const Policy& policy, const Facilities& facilities, const std::string& root_dir, unsigned number) {
-  std::shared_ptr<Sandbox> box(new Sandbox);
+std::expected<std::shared_ptr<const Plan>, std::string> Plan::make(const Policy& policy, const Facilities& facilities, const std::string& root_dir) {
+  std::shared_ptr<Plan> plan(new Plan);
   std::vector<View> allowed;
   if (facilities.namespaces) {
-    box->flags_ = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
-    if (policy.network == Network::kLoopback && facilities.own_network) box->flags_ |= CLONE_NEWNET;
-    box->own_ids_ = geteuid() == 0;
-    box->outer_id_ = box->own_ids_ ? kOuterIdsFrom + number % 0x00ffffff : geteuid();
-    box->plan_root(policy, facilities, root_dir);
+    plan->flags_ = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+    if (policy.network == Network::kLoopback && facilities.own_network) plan->flags_ |= CLONE_NEWNET;
+    plan->own_ids_ = geteuid() == 0;
+    plan->plan_root(policy, facilities, root_dir);
   } else if (facilities.landlock_files) {
     allowed = files_without_namespaces(policy);
   }
   auto rules = landlock_rules(allowed.empty() ? nullptr : &allowed);
   if (!rules) return std::unexpected(rules.error());
-  box->landlock_ = std::move(*rules);
+  plan->landlock_ = std::move(*rules);
   if (facilities.seccomp) {
-    static const auto filter = seccomp_program();
-    if (!filter) return std::unexpected(filter.error());
-    box->filter_ = &*filter;
+    static const auto filter = seccomp_program(false), watching = seccomp_program(true);
+    plan->watch_connects_ = policy.watch_connects && facilities.connect_watch;
+    const auto& program = plan->watch_connects_ ? watching : filter;
+    if (!program) return std::unexpected(program.error());
+    plan->filter_ = &*program;
   }
-  auto group = Cgroup::make(facilities.cgroups, "parvis-" + std::to_string(getpid()) + "-" + std::to_string(number), policy.processes_max);
+  plan->cgroups_ = facilities.cgroups;
+  plan->processes_max_ = policy.processes_max;
+  return plan;
+}
+
+std::expected<std::shared_ptr<const Plan>, std::string> Plans::of(const Policy& policy) {
+  constexpr std::size_t kKept = 8;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [known, plan] : known_) {
+    if (known == policy) return plan;
+  }
+  auto plan = Plan::make(policy, facilities_, root_dir_);
+  if (!plan) return plan;
+  known_.emplace_back(policy, *plan);
+  if (known_.size() > kKept) known_.pop_front();
+  return plan;
+}
+
+void Plans::forget() {
+  const std::lock_guard lock(mutex_);
+  known_.clear();
+}
+
+std::expected<std::shared_ptr<Sandbox>, std::string> Sandbox::make(std::shared_ptr<const Plan> plan, unsigned number) {
+  std::shared_ptr<Sandbox> box(new Sandbox(std::move(plan)));
+  box->outer_id_ = box->plan_->own_ids_ ? kOuterIdsFrom + number % 0x00ffffff : geteuid();
+  auto group = Cgroup::make(box->plan_->cgroups_, "parvis-" + std::to_string(getpid()) + "-" + std::to_string(number), box->plan_->processes_max_);
   if (!group) return std::unexpected(group.error());
   box->group_ = std::move(*group);
   return box;
@@ -109,7 +141,7 @@ std::expected<std::shared_ptr<Sandbox>, std::string> Sandbox::make(const Policy&
 
 Sandbox::~Sandbox() = default;
 
-void Sandbox::plan_root(const Policy& policy, const Facilities& facilities, const std::string& root) {
+void Plan::plan_root(const Policy& policy, const Facilities& facilities, const std::string& root) {
   std::set<std::string> made;
   steps_.mount("none", "/", "", MS_REC | MS_PRIVATE);
   steps_.mount("root", root, "tmpfs", kNoSuid | kNoDev, "mode=755,size=1m,nr_inodes=4096");
@@ -119,7 +151,8 @@ void Sandbox::plan_root(const Policy& policy, const Facilities& facilities, cons
     else if (fs::exists(path, error)) show_view(steps_, made, root, path, path, false);
   }
   for (const char* path : kSystemFiles) {
-    if (access(path, F_OK) == 0) show_view(steps_, made, root, path, path, false);
+    const bool replaced = std::ranges::any_of(policy.files, [&](const TextFile& file) { return file.path == path; });
+    if (!replaced && access(path, F_OK) == 0) show_view(steps_, made, root, path, path, false);
   }
   for (const char* path : kDevices) {
     place(steps_, made, root, path, false);
@@ -128,6 +161,10 @@ void Sandbox::plan_root(const Policy& policy, const Facilities& facilities, cons
   steps_.link("/proc/self/fd", root + "/dev/fd");
   steps_.file(root + "/etc/passwd", "root:x:0:0:root:/:/usr/sbin/nologin\nsbx_user:x:993:993:function:/tmp:/usr/sbin/nologin\n");
   steps_.file(root + "/etc/group", "root:x:0:\nsbx_user:x:993:\n");
+  for (const TextFile& file : policy.files) {
+    place_parents(steps_, made, root, file.path);
+    steps_.file(root + file.path, file.text);
+  }
   for (const char* path : {"/tmp", "/proc", "/opt"}) place(steps_, made, root, path, true);
   place(steps_, made, root, "/var/task", true);
   for (const View& view : policy.views) show_view(steps_, made, root, view.source, view.target, view.writable);
@@ -141,7 +178,7 @@ void Sandbox::plan_root(const Policy& policy, const Facilities& facilities, cons
 }
 
 // The shelves stand below a mount that hides them, which only somebody with this namespace's capabilities can take away.
-void Sandbox::plan_shelves(const Policy& policy, const std::string& root) {
+void Plan::plan_shelves(const Policy& policy, const std::string& root) {
   if (policy.shelves.empty()) return;
   shelves_ = policy.shelves;
   const std::string base = root + kShelves;
@@ -157,25 +194,25 @@ void Sandbox::plan_shelves(const Policy& policy, const std::string& root) {
 
 std::expected<void, std::string> Sandbox::admit(pid_t pid) {
   if (group_ && !group_->admit(pid)) return std::unexpected(std::string("the worker cannot enter its control group: ") + std::strerror(errno));
-  if (flags_ == 0) return {};
+  if (plan_->flags_ == 0) return {};
   const std::string base = "/proc/" + std::to_string(pid);
   // Root prepares the cell as the host's root, because the views' folders are its own; nobody inside can become it again.
-  const std::string map = std::to_string(kInnerId) + " " + std::to_string(outer_id_) + " 1" + (own_ids_ ? "\n0 0 1" : "");
+  const std::string map = std::to_string(kInnerId) + " " + std::to_string(outer_id_) + " 1" + (plan_->own_ids_ ? "\n0 0 1" : "");
   const auto put = [&](const char* name, const std::string& text) {
     const Fd file(open((base + name).c_str(), O_WRONLY | O_CLOEXEC));
     return file.get() >= 0 && write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
   };
-  if (!own_ids_ && !put("/setgroups", "deny")) return std::unexpected(std::string("setgroups of the worker: ") + std::strerror(errno));
-  const std::string groups = own_ids_ ? map : std::to_string(kInnerId) + " " + std::to_string(getegid()) + " 1";
+  if (!plan_->own_ids_ && !put("/setgroups", "deny")) return std::unexpected(std::string("setgroups of the worker: ") + std::strerror(errno));
+  const std::string groups = plan_->own_ids_ ? map : std::to_string(kInnerId) + " " + std::to_string(getegid()) + " 1";
   if (!put("/uid_map", map) || !put("/gid_map", groups)) return std::unexpected(std::string("the worker's user id cannot be mapped: ") + std::strerror(errno));
   return {};
 }
 
 Failure Sandbox::enter() const noexcept {
-  if (flags_ == 0) return {};
-  if (Failure failed = steps_.run(); failed.step >= 0) return failed;
+  if (plan_->flags_ == 0) return {};
+  if (Failure failed = plan_->steps_.run(); failed.step >= 0) return failed;
   shut_capabilities();
-  if (own_ids_ && syscall(SYS_setgroups, 0, nullptr) != 0) return {kIds, errno};
+  if (plan_->own_ids_ && syscall(SYS_setgroups, 0, nullptr) != 0) return {kIds, errno};
   if (syscall(SYS_setresgid, kInnerId, kInnerId, kInnerId) != 0 || syscall(SYS_setresuid, kInnerId, kInnerId, kInnerId) != 0) return {kIds, errno};
   if (!drop_capabilities()) return {kCapabilities, errno};
   // The change of ids marked the memory, which is the parent's until exec, as not to be looked at.
@@ -183,15 +220,16 @@ Failure Sandbox::enter() const noexcept {
   return {};
 }
 
-bool Sandbox::confine() const noexcept {
-  if (landlock_.get() >= 0 && !landlock_restrict(landlock_.get())) return false;
-  return !filter_ || seccomp_install(*filter_);
+bool Sandbox::confine(int& connects) const noexcept {
+  if (plan_->landlock_.get() >= 0 && !landlock_restrict(plan_->landlock_.get())) return false;
+  if (!plan_->filter_) return true;
+  return plan_->watch_connects_ ? seccomp_install_watching(*plan_->filter_, connects) : seccomp_install(*plan_->filter_);
 }
 
 std::string Sandbox::describe(const Failure& failure) const {
   if (failure.step == kIds) return std::string("take the worker's user id: ") + std::strerror(failure.cause);
   if (failure.step == kCapabilities) return std::string("drop capabilities: ") + std::strerror(failure.cause);
-  return steps_.describe(failure);
+  return plan_->steps_.describe(failure);
 }
 
 std::expected<void, std::string> Sandbox::show(int pidfd, const std::vector<View>& views) const {
@@ -201,8 +239,8 @@ std::expected<void, std::string> Sandbox::show(int pidfd, const std::vector<View
   steps.unmount(kShelves);  // the cover
   for (const View& view : views) {
     std::string inside;
-    for (std::size_t i = 0; i < shelves_.size() && inside.empty(); ++i) {
-      if (view.source.starts_with(shelves_[i] + "/")) inside = kShelves + ("/" + std::to_string(i)) + view.source.substr(shelves_[i].size());
+    for (std::size_t i = 0; i < plan_->shelves_.size() && inside.empty(); ++i) {
+      if (view.source.starts_with(plan_->shelves_[i] + "/")) inside = kShelves + ("/" + std::to_string(i)) + view.source.substr(plan_->shelves_[i].size());
     }
     if (inside.empty()) return std::unexpected(view.source + " stands on none of the worker's shelves");
     steps.bind(inside, view.target);

@@ -47,7 +47,9 @@ class Cell : public testing::Test {
 
   std::shared_ptr<Sandbox> make(Policy policy) {
     static unsigned number = 0;
-    auto box = Sandbox::make(policy, host_, folder_ + "/root", ++number);
+    auto plan = Plan::make(policy, host_, folder_ + "/root");
+    EXPECT_TRUE(plan.has_value()) << plan.error();
+    auto box = Sandbox::make(*plan, ++number);
     EXPECT_TRUE(box.has_value()) << box.error();
     return *box;
   }
@@ -196,7 +198,9 @@ TEST_F(Cell, WithoutNamespacesLandlockAllowsOnlyItsFiles) {
 
 TEST_F(Cell, AStepThatFailsIsNamed) {
   require_namespaces();
-  auto box = Sandbox::make({.views = {{folder_ + "/not-there", "/opt/x"}}}, host_, folder_ + "/root", 4711);
+  const auto plan = Plan::make({.views = {{folder_ + "/not-there", "/opt/x"}}}, host_, folder_ + "/root");
+  ASSERT_TRUE(plan.has_value());
+  auto box = Sandbox::make(*plan, 4711);
   ASSERT_TRUE(box.has_value());
   const Fd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
   const auto process = functions::spawn({.arguments = {"/bin/true"}, .environment = {}, .directory = "/", .output_fd = null.get(), .sandbox = *box});

@@ -53,9 +53,9 @@ bool add_rules(scmp_filter_ctx filter) {
 
 }  // namespace
 
-std::expected<std::vector<sock_filter>, std::string> seccomp_program() {
+std::expected<std::vector<sock_filter>, std::string> seccomp_program(bool watch_connects) {
   const Filter filter(seccomp_init(SCMP_ACT_ALLOW), &seccomp_release);
-  if (!filter || !add_rules(filter.get())) return std::unexpected("seccomp: the filter could not be made");
+  if (!filter || !add_rules(filter.get()) || (watch_connects && seccomp_rule_add(filter.get(), SCMP_ACT_NOTIFY, SCMP_SYS(connect), 0) != 0)) return std::unexpected("seccomp: the filter could not be made");
   // Binaries of another word size would use other numbers; they are ended.
   seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
   const Fd file(memfd_create("seccomp", MFD_CLOEXEC));
@@ -71,6 +71,12 @@ std::expected<std::vector<sock_filter>, std::string> seccomp_program() {
 bool seccomp_install(const std::vector<sock_filter>& program) noexcept {
   const sock_fprog whole{static_cast<unsigned short>(program.size()), const_cast<sock_filter*>(program.data())};
   return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &whole) == 0;
+}
+
+bool seccomp_install_watching(const std::vector<sock_filter>& program, int& listener) noexcept {
+  const sock_fprog whole{static_cast<unsigned short>(program.size()), const_cast<sock_filter*>(program.data())};
+  listener = static_cast<int>(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &whole));
+  return listener >= 0;
 }
 
 }  // namespace parvis::sandbox
