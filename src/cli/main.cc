@@ -74,6 +74,10 @@ void add_common(CLI::App& command, Arguments& arguments) {
       {"off", parvis::platform::Sandbox::kOff}, {"on", parvis::platform::Sandbox::kOn}, {"strict", parvis::platform::Sandbox::kStrict}};
   command.add_option("--sandbox", options.sandbox, "Shut functions in: off (dev), on (serve), or strict: refuse to run where this host cannot")
       ->transform(CLI::CheckedTransformer(sandboxes))->option_text("off|on|strict");
+  using Network = parvis::platform::Network;
+  static const std::map<std::string, Network> networks{{"none", Network::kNone}, {"platform", Network::kPlatform}, {"outbound", Network::kOutbound}, {"host", Network::kHost}};
+  command.add_option("--function-network", options.function_network, "How far functions reach: nowhere, the platform, outbound but not this machine's own services (with a sandbox), or as this machine")
+      ->transform(CLI::CheckedTransformer(networks))->option_text("none|platform|outbound|host");
   command.add_flag_callback("--no-throughput-limits", [&options] { options.limit_throughput = false; }, "Never throttle tables with provisioned capacity");
   command.add_option("--cache-mb", options.cache_mb, "Memory for cached blocks of the store; new data takes up to 72 MB beside it")
       ->check(CLI::Range(8, 1 << 20))->capture_default_str();

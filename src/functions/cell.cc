@@ -19,6 +19,9 @@ constexpr const char* kRuntime = "/var/runtime/";
 constexpr const char* kNodeSdk = "/var/runtime/node_modules";
 constexpr const char* kPythonSdk = "/var/runtime/python";
 constexpr const char* kCache = "/var/cache/code";
+constexpr const char* kAuthority = "/var/runtime/ca.pem";
+constexpr const char* kBundle = "/var/runtime/ca-bundle.pem";
+constexpr const char* kSystemBundle = "/etc/ssl/certs/ca-certificates.crt";  // where programs look that know no variable for it
 
 constexpr std::uint64_t kTmpBytes = 512u << 20;
 // A function with this much memory has the power of one processor; the smallest are not starved as hard as on Lambda.
@@ -35,22 +38,31 @@ Program inside(const Program& program) {
 }
 
 sandbox::Policy namespace_policy(const EngineOptions& options, const Program& program, const FunctionSpec* function) {
-  sandbox::Policy policy{.shelves = options.sandbox->shelves, .network = options.sandbox->network, .tmp_bytes_max = kTmpBytes};
+  sandbox::Policy policy{.shelves = options.sandbox->shelves, .tmp_bytes_max = kTmpBytes};
+  if (const auto& host = options.sandbox->network) {
+    policy.network = sandbox::Network::kLoopback;
+    policy.files = host->files();
+    policy.watch_connects = host->reach() == network::Reach::kOutbound;
+  }
+  if (!options.ca_path.empty()) policy.views.push_back({options.ca_path, kAuthority});
+  if (!options.ca_bundle_path.empty()) policy.views.insert(policy.views.end(), {{options.ca_bundle_path, kBundle}, {options.ca_bundle_path, kSystemBundle}});
   if (program.bootstrap) {
     policy.shelves.clear();
-    policy.views = {{function->code_dir, kTask}};
+    policy.views.push_back({function->code_dir, kTask});
     return policy;
   }
   const Program seen = inside(program);
-  policy.views = {{program.client, seen.client}, {options.sandbox->empty_dir, kCache}};
+  policy.views.insert(policy.views.end(), {{program.client, seen.client}, {options.sandbox->empty_dir, kCache}});
   if (seen.interpreter != program.interpreter) policy.views.push_back({program.interpreter, seen.interpreter});
   if (!program.sdk_dir.empty()) policy.views.push_back({program.sdk_dir, seen.sdk_dir});
   return policy;
 }
 
 sandbox::Policy landlock_policy(const EngineOptions& options, const Program& program, const std::string& folder, const FunctionSpec* function) {
-  sandbox::Policy policy{.network = options.sandbox->network};
-  policy.views = {{folder, folder, true}};
+  sandbox::Policy policy{.views = {{folder, folder, true}}};
+  for (const std::string& path : {options.ca_path, options.ca_bundle_path}) {
+    if (!path.empty()) policy.views.push_back({path, path});
+  }
   if (!program.bootstrap) policy.views.insert(policy.views.end(), {{program.interpreter, program.interpreter}, {program.client, program.client}});
   if (!program.sdk_dir.empty()) policy.views.push_back({program.sdk_dir, program.sdk_dir});
   if (function) policy.views.push_back({function->code_dir, function->code_dir});
@@ -90,7 +102,7 @@ std::expected<std::unique_ptr<Cell>, std::string> Cell::make(const EngineOptions
   fs::create_directories(cell->folder_ + "/tmp", error);
   if (error) return std::unexpected("cannot create " + cell->folder_ + ": " + error.message());
   cell->bootstrap_ = program.bootstrap;
-  cell->places_ = {program.interpreter, program.client, program.sdk_dir, cell->folder_ + "/tmp", program.bootstrap ? function->code_dir : cell->folder_};
+  cell->places_ = {program.interpreter, program.client, program.sdk_dir, cell->folder_ + "/tmp", program.bootstrap ? function->code_dir : cell->folder_, options.ca_path, options.ca_bundle_path};
   if (!options.sandbox) return cell;
   const bool namespaces = options.sandbox->facilities.namespaces;
   auto plan = options.sandbox->plans->of(namespaces ? namespace_policy(options, program, function) : landlock_policy(options, program, cell->folder_, function));
@@ -98,8 +110,21 @@ std::expected<std::unique_ptr<Cell>, std::string> Cell::make(const EngineOptions
   auto made = sandbox::Sandbox::make(std::move(*plan), number);
   if (!made) return std::unexpected(made.error());
   cell->sandbox_ = std::move(*made);
-  if (namespaces) cell->places_ = {inside(program).interpreter, inside(program).client, inside(program).sdk_dir, "/tmp", kTask};
+  if (!namespaces) return cell;
+  cell->network_ = options.sandbox->network;
+  cell->places_ = {inside(program).interpreter, inside(program).client, inside(program).sdk_dir, "/tmp", kTask, options.ca_path.empty() ? "" : kAuthority, options.ca_bundle_path.empty() ? "" : kBundle};
   return cell;
+}
+
+std::expected<void, std::string> Cell::open_network(pid_t pid, network::ServeConnection runtime_api) {
+  auto doors = network_->open(pid, std::move(runtime_api));
+  if (!doors) return std::unexpected(doors.error());
+  doors_ = std::move(*doors);
+  return {};
+}
+
+void Cell::watch_connects(Fd connects) {
+  if (doors_ && connects.get() >= 0) doors_->watch(std::move(connects));
 }
 
 Cell::~Cell() {
@@ -113,6 +138,7 @@ std::expected<Cell::FunctionPlaces, std::string> Cell::take_in(int pidfd, const 
   if (!sandbox_->limit({.memory_bytes_max = (std::uint64_t{function.memory_mb} << 20) + kTmpBytes, .cpu_weight = std::max(kCpuWeightMin, function.memory_mb * 100 / kMemoryOfOneProcessorMb)}))
     return std::unexpected("the limits of the worker's control group cannot be set");
   if (!sandbox_->isolated()) return FunctionPlaces{function.code_dir, ""};
+  if (doors_ && function.reach) doors_->narrow(*function.reach);
   if (bootstrap_) return FunctionPlaces{kTask, ""};
   std::error_code error;
   fs::create_directories(cache_dir, error);

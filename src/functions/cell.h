@@ -15,7 +15,7 @@ namespace parvis::functions {
 
 // The places that a worker is told of.
 struct WorkerPlaces {
-  std::string interpreter, client, sdk_dir, tmp_dir, directory;
+  std::string interpreter, client, sdk_dir, tmp_dir, directory, ca = {}, ca_bundle = {};
 };
 
 // What a worker runs, as paths of the host.
@@ -34,6 +34,11 @@ class Cell {
 
   const WorkerPlaces& places() const { return places_; }
   const std::shared_ptr<sandbox::Sandbox>& sandbox() const { return sandbox_; }
+  // Whether the worker has a network of its own. Then open_network() has to be called while it waits in its namespaces, and
+  // watch_connects() once it runs. `runtime_api`: of a bootstrap.
+  bool has_network() const { return network_ != nullptr; }
+  std::expected<void, std::string> open_network(pid_t pid, network::ServeConnection runtime_api);
+  void watch_connects(Fd connects);
   // Lets a running worker have its function: code and cache of compiled code become visible, limits take effect. Returns where
   // the worker finds them.
   struct FunctionPlaces { std::string code_dir, cache_dir; };
@@ -47,6 +52,8 @@ class Cell {
   std::string folder_;
   WorkerPlaces places_;
   std::shared_ptr<sandbox::Sandbox> sandbox_;
+  std::shared_ptr<network::Host> network_;
+  std::shared_ptr<network::Doors> doors_;
   bool bootstrap_ = false;
 };
 

@@ -18,6 +18,7 @@
 #include "core/clock.h"
 #include "core/entropy.h"
 #include "functions/log_format.h"
+#include "functions/network/doors.h"
 #include "functions/sandbox/sandbox.h"
 
 namespace parvis::functions {
@@ -35,6 +36,7 @@ struct FunctionSpec {
   std::chrono::milliseconds timeout{3000};
   unsigned concurrency_max = 1000;
   LogSettings logs = {};
+  std::optional<network::Reach> reach = {};  // how far its connections go, where workers have networks of their own; absent: as far as the platform allows
 };
 
 struct Invocation {
@@ -85,7 +87,7 @@ struct SandboxOptions {
   sandbox::Facilities facilities;    // of sandbox::probe
   std::string empty_dir;             // an empty folder
   std::vector<std::string> shelves;  // the folders that hold the code of functions and, in scratch_dir, code-cache
-  sandbox::Network network = sandbox::Network::kHost;
+  std::shared_ptr<network::Host> network = {};  // each worker has a network of its own, served by this; null: the host's
   std::shared_ptr<sandbox::Plans> plans = {};  // made by the engine
 };
 
@@ -96,6 +98,8 @@ struct EngineOptions {
   std::string python_path = {};     // resolved interpreter of python3 runtimes; may be empty
   std::string python_sdk_dir = {};  // folder of packages with boto3, may be empty
   std::string scratch_dir;          // for sockets and private /tmp folders
+  std::string ca_path = {}, ca_bundle_path = {};  // PEM: the authority that signs AWS's names for the platform, and the system's with it; may be empty
+  std::map<std::string, std::string> worker_environment = {};  // of every worker, unless its function says otherwise
   std::optional<SandboxOptions> sandbox = {};
   unsigned workers_max = 64;
   unsigned prebooted = 2;           // kept ready per runtime once a function of it is known

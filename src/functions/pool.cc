@@ -203,6 +203,7 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
   environment.emplace("LANG", "en_US.UTF-8");
   environment.emplace("TZ", ":UTC");
   environment["TMPDIR"] = places.tmp_dir;
+  add_own_variables(environment, places);
   if (!places.sdk_dir.empty()) environment.emplace(runtime->kind == Runtime::Kind::kPython ? "PYTHONPATH" : "NODE_PATH", places.sdk_dir);
   ProcessSpec process_spec;
   process_spec.arguments = {places.interpreter};
@@ -212,23 +213,26 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
   std::shared_ptr<RuntimeApi> door;
   if (http) {
     try {
-      door = RuntimeApi::open(context, std::move(theirs), clock);
+      door = RuntimeApi::open(context, std::move(theirs), clock, !(*cell)->has_network());
     } catch (const std::exception& failure) {
       return std::unexpected(std::string("no address for the Runtime API: ") + failure.what());
     }
     environment["LAMBDA_TASK_ROOT"] = places.directory;
-    environment["AWS_LAMBDA_RUNTIME_API"] = fmt::format("127.0.0.1:{}", door->port());
+    environment["AWS_LAMBDA_RUNTIME_API"] = fmt::format("127.0.0.1:{}", (*cell)->has_network() ? network::kRuntimeApiPort : door->port());
   } else {
     if (runtime->kind == Runtime::Kind::kPython) process_spec.arguments.insert(process_spec.arguments.end(), {"-B", "-u"});
     process_spec.arguments.push_back(places.client);
     process_spec.channel_fd = theirs.get();
   }
   process_spec.environment = std::move(environment);
+  if ((*cell)->has_network()) process_spec.admitted = [&](pid_t pid) { return (*cell)->open_network(pid, door ? door->connections() : network::ServeConnection()); };
   auto process = start_process(*runtime, process_spec, ours.get(), !own_environment);
   if (!process) {
     if (door) door->close();
+    if (options.sandbox) options.sandbox->plans->forget();
     return std::unexpected(process.error());
   }
+  (*cell)->watch_connects(std::move(process->connects));
   auto slot = std::make_shared<Slot>(background, std::move(*process), std::move(ours), std::move(log_read), shared_from_this());
   slot->cell = std::move(*cell);
   slot->runtime = runtime;
@@ -257,8 +261,18 @@ std::map<std::string, std::string> Engine::Impl::function_environment(const Func
   if (spec.runtime.starts_with("nodejs") && !places.sdk_dir.empty()) add("NODE_PATH", places.sdk_dir);
   add("AWS_LAMBDA_LOG_STREAM_NAME", log_stream);
   environment["TMPDIR"] = places.tmp_dir;
+  add_own_variables(environment, places);
   name_places_inside(options, spec, environment);
   return environment;
+}
+
+// What the platform tells every worker: who signs its certificates, and what else the operator of the engine has set.
+void Engine::Impl::add_own_variables(std::map<std::string, std::string>& environment, const WorkerPlaces& places) const {
+  if (!places.ca.empty()) environment.emplace("NODE_EXTRA_CA_CERTS", places.ca);
+  if (!places.ca_bundle.empty()) {
+    for (const char* name : {"SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"}) environment.emplace(name, places.ca_bundle);
+  }
+  for (const auto& [name, value] : options.worker_environment) environment.emplace(name, value);
 }
 
 // Hands the function to the worker. Not locked.

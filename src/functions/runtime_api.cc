@@ -4,6 +4,7 @@
 #include <variant>
 
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
@@ -47,14 +48,15 @@ struct Open {
 
 class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> {
  public:
-  Door(asio::io_context& context, Fd channel, const Clock& clock) : clock_(clock), channel_(context), changed_(context), in_("LIT", kFromEngineBytesMax) {
+  Door(asio::io_context& context, Fd channel, const Clock& clock) : context_(context), clock_(clock), channel_(context), changed_(context), in_("LIT", kFromEngineBytesMax) {
     channel_.assign(asio::local::stream_protocol(), channel.release());
   }
-  void start(asio::io_context& context) {
+  void start(asio::io_context& context, bool listen) {
     http::ServerOptions options;
     options.body_bytes_max = kBodyBytesMax;
     options.stream_bytes_max = kStreamBytesMax;
     options.connections_max = 64;
+    options.listen = listen;
     options.idle_timeout = std::chrono::hours(24);
     options.wants_stream = [](const http::Request& request) {
       return request.path().ends_with("/response") && request.headers.get("Lambda-Runtime-Function-Response-Mode") == "streaming";
@@ -66,6 +68,13 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
     asio::co_spawn(context, send(shared_from_this(), frame('H', {})), [](std::exception_ptr) {});
   }
   std::uint16_t port() const override { return port_; }
+  std::function<void(Fd, std::shared_ptr<void>)> connections() override {
+    return [weak = weak_from_this(), context = &context_](Fd connection, std::shared_ptr<void> held) {
+      asio::post(*context, [weak, connection = std::make_shared<Fd>(std::move(connection)), held = std::move(held)] {
+        if (const auto self = weak.lock(); self && self->server_) self->server_->take(std::move(*connection), held);
+      });
+    };
+  }
   void close() override {
     closed_ = true;
     boost::system::error_code ignored;
@@ -184,6 +193,7 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
     co_await asio::async_write(self->channel_, asio::buffer(bytes), asio::redirect_error(use_awaitable, ignored));
   }
 
+  asio::io_context& context_;
   const Clock& clock_;
   asio::local::stream_protocol::socket channel_;
   asio::steady_timer changed_;
@@ -197,9 +207,9 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
 
 }  // namespace
 
-std::shared_ptr<RuntimeApi> RuntimeApi::open(asio::io_context& context, Fd channel, const Clock& clock) {
+std::shared_ptr<RuntimeApi> RuntimeApi::open(asio::io_context& context, Fd channel, const Clock& clock, bool listen) {
   auto door = std::make_shared<Door>(context, std::move(channel), clock);
-  door->start(context);
+  door->start(context, listen);
   return door;
 }
 

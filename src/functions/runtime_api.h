@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,10 +22,13 @@ namespace parvis::functions {
 // Answer above 6 MB: 413, and the caller gets Function.ResponseSizeTooLarge. Anything else: 404.
 class RuntimeApi {
  public:
-  // `channel` is the worker's side of the engine's socket pair. Throws std::system_error when no port can be had.
-  static std::shared_ptr<RuntimeApi> open(asio::io_context& context, Fd channel, const Clock& clock);
+  // `channel` is the worker's side of the engine's socket pair. `listen`: on a port of the host; else connections come by
+  // connections() alone. Throws std::system_error when no port can be had.
+  static std::shared_ptr<RuntimeApi> open(asio::io_context& context, Fd channel, const Clock& clock, bool listen = true);
   virtual ~RuntimeApi() = default;
   virtual std::uint16_t port() const = 0;  // of 127.0.0.1: what AWS_LAMBDA_RUNTIME_API names
+  // Takes connections that were accepted inside the worker's network. Any thread, also after the end.
+  virtual std::function<void(Fd, std::shared_ptr<void>)> connections() = 0;
   virtual void close() = 0;                // on the context's thread: waiting requests end
 };
 

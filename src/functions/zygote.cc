@@ -26,11 +26,22 @@ constexpr unsigned kInnerId = 993;  // sbx_user, as in sandbox.cc
 std::string failed(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
 
 // Whoever watches the descriptor has made it one that does not block.
-std::string receive(int fd, std::size_t bytes_max = 4096) {
+std::string receive(int fd, std::size_t bytes_max = 4096, Fd* with = nullptr) {
   char text[4096];
   pollfd wait{fd, POLLIN, 0};
   while (poll(&wait, 1, kAnswerMillisecondsMax) < 0 && errno == EINTR) {}
-  const ssize_t got = recv(fd, text, std::min(bytes_max, sizeof text), MSG_DONTWAIT);
+  iovec part{text, std::min(bytes_max, sizeof text)};
+  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = with ? space : nullptr;
+  message.msg_controllen = with ? sizeof space : 0;
+  const ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  const cmsghdr* const head = got > 0 && with ? CMSG_FIRSTHDR(&message) : nullptr;
+  int sent = -1;
+  if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof sent)) std::memcpy(&sent, CMSG_DATA(head), sizeof sent);
+  if (sent >= 0) *with = Fd(sent);
   return {text, got > 0 ? static_cast<std::size_t>(got) : 0};
 }
 
@@ -116,7 +127,7 @@ std::expected<pid_t, std::string> Zygote::order(const ProcessSpec& spec) {
   if (box && box->landlock_fd() >= 0) descriptors.push_back(box->landlock_fd());
   const std::string text = boost::json::serialize(boost::json::object{
       {"flags", box ? box->flags() : 0}, {"namespaces", box && box->isolated()}, {"ownIds", box && box->own_ids()}, {"id", kInnerId}, {"parent", getpid()},
-      {"directory", spec.directory}, {"env", std::move(environment)}, {"filter", filter},
+      {"watch", box && box->watches_connects()}, {"directory", spec.directory}, {"env", std::move(environment)}, {"filter", filter},
       {"calls", boost::json::object{{"clone", SYS_clone}, {"capset", SYS_capset}, {"landlock", SYS_landlock_restrict_self}, {"seccomp", SYS_seccomp}, {"close_range", SYS_close_range}}}});
   if (!send_with(control_.get(), text, descriptors)) return std::unexpected(failed("the prepared interpreter does not listen"));
   boost::system::error_code error;
@@ -140,12 +151,15 @@ std::expected<Process, std::string> Zygote::fork(const ProcessSpec& spec, int ou
   Process process{*pid, Fd(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)))};  // our own child, not reaped: the number is its
   if (process.pidfd.get() < 0) return give_up(failed("cannot watch a worker process (pidfd_open)"));
   if (spec.sandbox) {
-    if (auto admitted = spec.sandbox->admit(*pid); !admitted) return give_up(admitted.error());
+    auto admitted = spec.sandbox->admit(*pid);
+    if (admitted && spec.admitted) admitted = spec.admitted(*pid);
+    if (!admitted) return give_up(admitted.error());
     if (auto furnished = spec.sandbox->furnish(process.pidfd.get()); !furnished) return give_up("the sandbox cannot be built: " + furnished.error());
   }
   if (spec.sandbox && spec.sandbox->isolated() && ::send(our_channel, "g", 1, MSG_NOSIGNAL) != 1) return give_up(failed("the forked worker has ended"));
-  const std::string first = receive(our_channel, 1);
+  const std::string first = receive(our_channel, 1, &process.connects);
   if (first.empty()) return give_up("the forked worker has ended before it was in its cell");
+  if (spec.sandbox && spec.sandbox->watches_connects() && process.connects.get() < 0) return give_up("a forked worker has not handed over its connects");
   if (first != "k") return give_up("the forked worker cannot enter its cell: " + receive(our_channel));
   if (spec.sandbox) {
     if (const std::string wrong = verify(*pid, *spec.sandbox); !wrong.empty()) return give_up("a forked worker has not given up what it must: " + wrong);

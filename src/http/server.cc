@@ -71,7 +71,17 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     });
   }
 
-  void admit(tcp::socket socket) {
+  void take(Fd connection, std::shared_ptr<void> held) {
+    tcp::socket socket(*contexts[next++ % contexts.size()]);
+    boost::system::error_code ec;
+    if (shared->stopping) return;
+    socket.assign(tcp::v4(), connection.get(), ec);
+    if (ec) return;
+    connection.release();
+    admit(std::move(socket), std::move(held));
+  }
+
+  void admit(tcp::socket socket, std::shared_ptr<void> held = {}) {
     if (shared->connections.fetch_add(1) >= shared->options.connections_max) {
       --shared->connections;
       static constexpr std::string_view kFull =
@@ -81,7 +91,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
       socket.write_some(asio::buffer(kFull), ec);
       return;
     }
-    auto session = std::make_shared<Session>(shared, std::move(socket));
+    auto session = std::make_shared<Session>(shared, std::move(socket), std::move(held));
     {
       std::lock_guard lock(shared->mutex);
       shared->sessions.emplace(session.get(), session);
@@ -113,12 +123,13 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   tcp::acceptor acceptor;
   asio::steady_timer pause, grace;
   std::shared_ptr<ServerShared> shared;
-  std::size_t next = 0;
+  std::atomic<std::size_t> next{0};
   std::uint16_t port = 0;
 };
 
 Server::Server(std::vector<asio::io_context*> contexts, ServerOptions options, Handler handler)
     : impl_(std::make_shared<Impl>(std::move(contexts), std::move(options), std::move(handler))) {
+  if (!impl_->shared->options.listen) return;
   impl_->listen();
   asio::post(*impl_->contexts[0], [impl = impl_] { impl->accept(); });
 }
@@ -129,6 +140,7 @@ Server::~Server() {
 }
 
 std::uint16_t Server::port() const { return impl_->port; }
+void Server::take(Fd connection, std::shared_ptr<void> held) { impl_->take(std::move(connection), std::move(held)); }
 std::size_t Server::connection_count() const { return impl_->shared->connections; }
 
 void Server::stop(std::chrono::milliseconds grace) {

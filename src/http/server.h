@@ -19,6 +19,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "core/async.h"
+#include "core/fd.h"
 #include "http/message.h"
 
 namespace parvis::http {
@@ -28,6 +29,7 @@ using Handler = std::function<awaitable<Response>(Request)>;
 struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;  // 0: any free one
+  bool listen = true;      // false: connections come by take() alone
   std::size_t header_bytes_max = 64u << 10;
   std::size_t body_bytes_max = 64u << 20;
   std::uint64_t stream_bytes_max = 5ull << 30;  // of a body that is read through Request::stream
@@ -46,6 +48,9 @@ class Server {
   Server(std::vector<asio::io_context*> contexts, ServerOptions options, Handler handler);
   ~Server();  // closes every connection
   std::uint16_t port() const;
+  // Serves a connected stream socket that somebody else has accepted as one of its own. `held` lives as long as the connection
+  // does. Any thread.
+  void take(Fd connection, std::shared_ptr<void> held = {});
   // No new connections; open requests have until `grace` to finish. Callable from any thread, once.
   // Does not block: poll connection_count() to learn when the last one is gone.
   void stop(std::chrono::milliseconds grace);

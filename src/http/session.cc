@@ -72,8 +72,8 @@ bool BodyShare::hold(std::size_t bytes) {
   return true;
 }
 
-Session::Session(std::shared_ptr<ServerShared> shared, asio::ip::tcp::socket socket)
-    : shared_(std::move(shared)), socket_(std::move(socket)), watchdog_(socket_.get_executor()) {
+Session::Session(std::shared_ptr<ServerShared> shared, asio::ip::tcp::socket socket, std::shared_ptr<void> held)
+    : shared_(std::move(shared)), held_(std::move(held)), socket_(std::move(socket)), watchdog_(socket_.get_executor()) {
   boost::system::error_code ec;
   socket_.set_option(asio::ip::tcp::no_delay(true), ec);
   socket_.non_blocking(true, ec);

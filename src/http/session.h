@@ -51,7 +51,7 @@ class BodyShare {
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(std::shared_ptr<ServerShared> shared, asio::ip::tcp::socket socket);
+  Session(std::shared_ptr<ServerShared> shared, asio::ip::tcp::socket socket, std::shared_ptr<void> held = {});
   ~Session();
   void start();
   void close();          // ends the handler too
@@ -85,6 +85,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   using Deadline = std::chrono::steady_clock::time_point;
   std::shared_ptr<ServerShared> shared_;
+  const std::shared_ptr<void> held_;  // see Server::take
   asio::ip::tcp::socket socket_;
   asio::steady_timer watchdog_;
   asio::cancellation_signal cancel_;

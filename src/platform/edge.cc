@@ -56,7 +56,7 @@ http::Response json_response(unsigned status, const boost::json::value& body) {
 }
 
 // Hands on without a coroutine of its own: every request of the port passes here.
-awaitable<http::Response> Edge::handle(http::Request request) {
+awaitable<http::Response> Edge::handle(http::Request request, Caller caller) {
   const std::string_view path = request.path();
   if (path.starts_with(kAnswerPath) && routes_.custom_resource) return routes_.custom_resource(std::move(request));
   if (path.starts_with("/_parvis/")) return own(std::move(request));
@@ -73,6 +73,7 @@ awaitable<http::Response> Edge::handle(http::Request request) {
     return routes_.api(std::move(api_id), std::move(request));
   }
   if (FunctionUrls::takes(request)) return routes_.function_url(std::move(request));
+  if (caller == Caller::kFunction) return routes_.aws_api(std::move(request));
   const bool of_a_page = request.method == "OPTIONS" || request.headers.find("Origin");
   if (of_a_page && routes_.bucket_cors && (routes_.authenticate || guard_.host_allowed(request.host))) return page(std::move(request));
   return api_call(std::move(request));

@@ -40,11 +40,14 @@ struct EdgeRoutes {
   std::function<awaitable<std::optional<http::Response>>(http::Request&)> bucket_cors = {};
 };
 
+// Functions reach the platform under AWS's names, and no page can speak for them: the guard has nothing to say.
+enum class Caller { kAnyone, kFunction };
+
 class Edge {  // thread-safe; `events` outlives it
  public:
   Edge(RequestGuard guard, EventStream& events, EdgeRoutes routes)
       : guard_(std::move(guard)), events_(events), routes_(std::move(routes)) {}
-  awaitable<http::Response> handle(http::Request request);
+  awaitable<http::Response> handle(http::Request request, Caller caller = Caller::kAnyone);
 
  private:
   awaitable<http::Response> own(http::Request request);

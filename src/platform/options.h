@@ -12,6 +12,8 @@ namespace parvis::platform {
 enum class Sync { kRelaxed, kAlways };
 enum class Sandbox { kOff, kOn, kStrict };  // strict: refuse to start where something cannot be enforced
 
+enum class Network { kDefault, kNone, kPlatform, kOutbound, kHost };  // of functions; default: outbound with a sandbox, host without
+
 struct Options {
   std::filesystem::path data_dir;
   std::string address = "127.0.0.1";
@@ -20,6 +22,7 @@ struct Options {
   Sync sync = Sync::kRelaxed;
   bool verify_signatures = false;    // serve
   Sandbox sandbox = Sandbox::kOff;
+  Network function_network = Network::kDefault;
   std::string reset_refusal = "there is a reset only for `parvis dev --empty`";  // empty: POST /_parvis/reset empties all state
   bool limit_throughput = true;      // DynamoDB tables with provisioned capacity throttle
   std::vector<std::string> allowed_hosts;

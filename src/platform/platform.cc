@@ -16,6 +16,7 @@
 #include "platform/authenticator.h"
 #include "platform/edge.h"
 #include "platform/function_bridge.h"
+#include "platform/function_network.h"
 #include "platform/function_urls.h"
 #include "platform/sandboxing.h"
 #include "platform/observation.h"
@@ -114,6 +115,7 @@ struct Platform::Impl {
 
   cloudformation::Dependencies cloudformation_dependencies();
   lambda::ServiceOptions lambda_options();
+  functions::EngineOptions networked_engine_options();
   awaitable<> flush_logs();
   awaitable<> collect_objects();
   awaitable<std::optional<http::Response>> bucket_cors(http::Request& request);
@@ -137,6 +139,7 @@ struct Platform::Impl {
   IoThreads io;          // requests
   IoThreads background;  // workers, queues, deployments
   asio::thread_pool blocking{2};
+  std::unique_ptr<FunctionNetwork> function_network;
   functions::Engine engine;
   lambda::EngineRunner runner{engine};
   logs::LogStore log_store;
@@ -169,7 +172,7 @@ Platform::Impl::Impl(Options given)
     : options(std::move(given)),
       root(options.verify_signatures ? std::optional(load_credentials(options.data_dir, entropy)) : std::nullopt),
       sessions(session_key(options, root, entropy)), workers(entropy.token(64)), store(open_store(options)), usage(*store, clock, entropy), io(options.threads), background(1),
-      engine(background.first(), clock, entropy, engine_options(options, observation)),
+      engine(background.first(), clock, entropy, networked_engine_options()),
       log_store(*store, clock, entropy), functions(background.first().get_executor(), *store, runner, clock, entropy, lambda_options()),
       tables(*store, clock, entropy), roles(*store, clock, entropy), objects(*store, clock, entropy),
       seal(load_seal_key(options.data_dir, entropy)), parameters(*store, seal, clock, entropy),
@@ -200,6 +203,14 @@ Platform::Impl::Impl(Options given)
   cloudformation::add_custom_resource_type(types, *pipeline, custom_answers, custom);
   admin = std::make_unique<Admin>(admin_parts());
   edge = std::make_unique<Edge>(RequestGuard(options.allowed_hosts), events, edge_routes());
+}
+
+// Functions meet the platform on connections of their own; nothing runs before the rest of this object is there.
+functions::EngineOptions Platform::Impl::networked_engine_options() {
+  functions::EngineOptions made = engine_options(options, observation);
+  function_network = std::make_unique<FunctionNetwork>(options, io.all(), made, [this](http::Request request) { return edge->handle(std::move(request), Caller::kFunction); },
+                                                       [this](const http::Request& head) { return pipeline->wants_stream(head); });
+  return made;
 }
 
 cloudformation::Dependencies Platform::Impl::cloudformation_dependencies() {
@@ -437,6 +448,7 @@ void Platform::stop() {
   for (int waited = 0; waited < 200 && impl.engine.stats().workers > 0; ++waited) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   impl.api_ports.reset();
   impl.server.reset();
+  impl.function_network.reset();
   impl.io.stop();
   impl.background.stop();
   impl.blocking.join();

@@ -98,6 +98,7 @@ Facilities probe(const std::string& root_dir) {
   if (!found.landlock_scopes && found.landlock_files) found.gaps.push_back("Landlock has ABI " + std::to_string(abi) + ", 6 is needed: abstract sockets of the host can be reached");
   found.seccomp = has_seccomp();
   found.connect_watch = found.seccomp && found.own_network && can_watch_connects();
+  if (found.own_network && !found.connect_watch) found.gaps.push_back("seccomp cannot hand over connect() (seccomp_unotify): functions that may call outside have the host's network");
   if (!found.seccomp) found.gaps.push_back("seccomp: the kernel has no filters: system calls are not restricted");
   found.cgroups = find_cgroups();
   found.gaps.insert(found.gaps.end(), found.cgroups.gaps.begin(), found.cgroups.gaps.end());

@@ -41,23 +41,34 @@ constexpr const char* kSystemFiles[] = {"/etc/ld.so.cache", "/etc/ssl", "/etc/ca
                                         "/etc/python3.11"};
 constexpr const char* kDevices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
 
-void place_parents(Steps& steps, std::set<std::string>& made, const std::string& root, const std::string& target) {
+// What stands in the new root already.
+struct Placed {
+  std::set<std::string> made, bound;
+  // Below a folder of the host's everything is the host's: nothing is made there, and what is mounted over has to be there.
+  bool in_host(const std::string& path) const {
+    return std::ranges::any_of(bound, [&](const std::string& folder) { return path.starts_with(folder + "/"); });
+  }
+};
+
+void place_parents(Steps& steps, Placed& placed, const std::string& root, const std::string& target) {
   for (std::size_t at = target.find('/', 1); at != target.npos; at = target.find('/', at + 1)) {
-    if (made.insert(target.substr(0, at)).second) steps.directory(root + target.substr(0, at));
+    const std::string parent = target.substr(0, at);
+    if (placed.made.insert(parent).second && !placed.in_host(parent)) steps.directory(root + parent);
   }
 }
 
-void place(Steps& steps, std::set<std::string>& made, const std::string& root, const std::string& target, bool folder) {
-  place_parents(steps, made, root, target);
-  if (!made.insert(target).second) return;
+void place(Steps& steps, Placed& placed, const std::string& root, const std::string& target, bool folder) {
+  place_parents(steps, placed, root, target);
+  if (!placed.made.insert(target).second || placed.in_host(target)) return;
   if (folder) steps.directory(root + target);
   else steps.empty_file(root + target);
 }
 
-void show_view(Steps& steps, std::set<std::string>& made, const std::string& root, const std::string& source, const std::string& target, bool writable) {
-  place(steps, made, root, target, fs::is_directory(source));
+void show_view(Steps& steps, Placed& placed, const std::string& root, const std::string& source, const std::string& target, bool writable) {
+  place(steps, placed, root, target, fs::is_directory(source));
   steps.bind(source, root + target);
   steps.attributes(root + target, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (writable ? 0 : MOUNT_ATTR_RDONLY));
+  placed.bound.insert(target);
 }
 
 // No program that is executed later can get any.
@@ -142,7 +153,7 @@ std::expected<std::shared_ptr<Sandbox>, std::string> Sandbox::make(std::shared_p
 Sandbox::~Sandbox() = default;
 
 void Plan::plan_root(const Policy& policy, const Facilities& facilities, const std::string& root) {
-  std::set<std::string> made;
+  Placed made;
   steps_.mount("none", "/", "", MS_REC | MS_PRIVATE);
   steps_.mount("root", root, "tmpfs", kNoSuid | kNoDev, "mode=755,size=1m,nr_inodes=4096");
   for (const char* path : kSystemFolders) {
@@ -235,7 +246,6 @@ std::string Sandbox::describe(const Failure& failure) const {
 std::expected<void, std::string> Sandbox::show(int pidfd, const std::vector<View>& views) const {
   if (!isolated()) return std::unexpected("nothing can be shown to a worker without a mount namespace");
   Steps steps;
-  std::set<std::string> made;
   steps.unmount(kShelves);  // the cover
   for (const View& view : views) {
     std::string inside;

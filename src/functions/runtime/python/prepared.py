@@ -23,6 +23,7 @@ CLONE_PARENT, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x8000, 0x200000, 0x100
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 1, 4, 24, 38, 40, 47, 4
 LINUX_CAPABILITY_VERSION_3 = 0x20080522
 CAPABILITIES_MAX = 63
+SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
 
 libc = ctypes.PyDLL(None, use_errno=True)  # calls keep the interpreter's lock: nothing else may run between clone and the child's repairs
 libc.syscall.restype = ctypes.c_long
@@ -158,6 +159,7 @@ def drop_ids(order):
 
 
 def confine(order, rules):
+    """Returns the descriptor of watched connects (seccomp_unotify(2)), or None."""
     if rules is not None:
         call(order["calls"]["landlock"], rules, 0)
     if order["filter"]:
@@ -165,7 +167,8 @@ def confine(order, rules):
 
         class Program(ctypes.Structure):
             _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
-        call(order["calls"]["seccomp"], 1, 0, ctypes.byref(Program(len(text) // 8, text)))
+        got = call(order["calls"]["seccomp"], 1, SECCOMP_FILTER_FLAG_NEW_LISTENER if order["watch"] else 0, ctypes.byref(Program(len(text) // 8, text)))
+        return got if order["watch"] else None
 
 
 def become_worker(client, order, fds):
@@ -189,9 +192,14 @@ def become_worker(client, order, fds):
         os.dup2(fds[1], 2)
         rules = fds[2] if len(fds) > 2 else None
         channel = os.dup2(channel, 3, inheritable=False)
-        confine(order, rules)
+        connects = confine(order, rules)
+        if connects is None:
+            os.write(3, b"k")
+        else:
+            with_it = socket.socket(fileno=3)
+            socket.send_fds(with_it, [b"k"], [connects])
+            with_it.detach()
         call(order["calls"]["close_range"], 4, 0xffffffff, 0)
-        os.write(3, b"k")
     except BaseException as error:
         os.write(channel, f"!{type(error).__name__}: {error}".encode())
         os._exit(71)

@@ -1,0 +1,37 @@
+#include "functions/network/names.h"
+
+#include <algorithm>
+
+namespace parvis::network {
+namespace {
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool is_in(std::string_view name, std::string_view domain) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  if (name.size() < domain.size()) return false;
+  const std::string_view rest = name.substr(0, name.size() - domain.size()), end = name.substr(rest.size());
+  return (rest.empty() || rest.ends_with('.')) && std::ranges::equal(end, domain, {}, lower);
+}
+
+}  // namespace
+
+std::optional<Reach> parse_reach(std::string_view text) {
+  if (text == "none") return Reach::kNone;
+  if (text == "platform") return Reach::kPlatform;
+  if (text == "outbound") return Reach::kOutbound;
+  return std::nullopt;
+}
+
+bool is_platform_name(std::string_view name) {
+  return std::ranges::any_of(kPlatformDomains, [&](std::string_view domain) { return is_in(name, domain); });
+}
+
+bool is_local_name(std::string_view name) {
+  if (is_in(name, "localhost")) return true;
+  if (name.ends_with('.')) name.remove_suffix(1);
+  constexpr std::string_view kHere = "127.0.0.1";
+  return name.size() > kHere.size() && name.ends_with(kHere) && (name[name.size() - kHere.size() - 1] == '-' || name[name.size() - kHere.size() - 1] == '.');
+}
+
+}  // namespace parvis::network
