@@ -95,5 +95,22 @@ TEST(ColdReads, FindWhatWasWritten) {
   }
 }
 
+// RocksDB's MultiGet without input and output says of a key that it may exist as if it were there, with an empty value, when it
+// has to leave a table file unasked; Get says that it does not know.
+TEST(ColdReads, OfKeysThatWereNeverWritten) {
+  const testing::TemporaryDirectory dir;
+  for (int round = 0; round < 10; ++round) {
+    const auto store = open_rocksdb_store(dir.path(), SyncMode::kRelaxed, {.cache_bytes = 64u << 10, .write_buffer_bytes = 64u << 10}).value();
+    for (int i = 0; i < 10; ++i) {
+      std::vector<std::string> keys;
+      Commit commit;
+      for (int k = 0; k < 10; ++k) commit.put(keys.emplace_back(fmt::format("k{}-{:02}-{}", i, round, k)), std::string(5000, 'v'));
+      for (const auto& found : run(store->snapshot()->multi_get(keys))) ASSERT_FALSE(found);
+      ASSERT_TRUE(run(store->commit(std::move(commit))));
+      for (const auto& found : run(store->snapshot()->multi_get(keys))) ASSERT_TRUE(found && found->bytes == std::string(5000, 'v'));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace parvis::storage
