@@ -119,12 +119,12 @@ def empty(binary, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def client(request, empty):
+def client(request):
     """client(service): a stock boto3 client of the endpoint under test."""
     endpoint = request.config.getoption("--endpoint")
-    if endpoint:
+    if endpoint:  # credentials and Region as the environment names them
         return lambda service: boto3.client(service, endpoint_url=endpoint)
-    return empty.client
+    return request.getfixturevalue("empty").client
 
 
 @pytest.fixture

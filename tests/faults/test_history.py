@@ -1,5 +1,6 @@
 """Conditional writes and transactions are linearizable and the stream has each change once, in order per key: with
-concurrent clients, also while the process is killed with -9 and started again. PARVIS_TEST_SEED replays the choices."""
+concurrent clients, also while the process is killed with -9 and started again; what a client tries again with its token happens
+once, and indexes hold what the items hold. PARVIS_TEST_SEED replays the choices."""
 import math
 import os
 import random
@@ -102,19 +103,45 @@ def test_the_stream_checker_finds_what_is_wrong(records):
         check_stream(records, history, stored)
 
 
+def plain_key(pair, which):
+    return {"p": {"S": f"{pair}{'xy'[which]}"}}
+
+
+def key_in_a_collection(pair, which):
+    return {"p": {"S": str(pair)}, "s": {"S": "xy"[which]}}
+
+
+def name_of(key):
+    return key["p"]["S"] + key.get("s", {"S": ""})["S"]
+
+
 class Worker:
     """One client: makes operations on pairs of items and notes what it called and what was answered."""
 
-    def __init__(self, platform, number, seed):
-        self.client = platform.client("dynamodb")
+    def __init__(self, platform, number, seed, key):
+        self.client, self.key = platform.client("dynamodb"), key
         self.number, self.random, self.count = number, random.Random(seed * 1000 + number), 0
+        self.unanswered = []  # transactions: the operation and its request
         self.known = [[None, None] for _ in range(PAIRS)]
         self.histories = [[] for _ in range(PAIRS)]
 
     def run(self, count):
+        self.unanswered = [each for each in self.unanswered if not self.try_again(*each)]
         for _ in range(count):
             if not self.one():
                 return
+
+    def try_again(self, op, request):
+        """The same token: it happened already, or happens now, but not twice. False: still nobody knows."""
+        try:
+            self.client.transact_write_items(**request)
+            op["result"] = True
+        except (BotoCoreError, ClientError) as error:
+            if "ConditionalCheckFailed" not in str(error):
+                return False
+            op["result"] = False
+        op["end"] = time.monotonic()
+        return True
 
     def one(self):
         pair, which = self.random.randrange(PAIRS), self.random.randrange(2)
@@ -139,6 +166,8 @@ class Worker:
             elif code == "ThrottlingException":
                 self.histories[pair].remove(op)
             else:
+                if kind == "move":
+                    self.unanswered.append((op, self.request))
                 return False
         self.learn(pair, op)
         return True
@@ -155,10 +184,6 @@ class Worker:
             known[:] = args[1] if op["kind"] == "move" else [args[2] if i == args[0] else v for i, v in enumerate(known)]
 
     @staticmethod
-    def key(pair, which):
-        return {"p": {"S": f"{pair}{'xy'[which]}"}}
-
-    @staticmethod
     def condition(expected):
         if expected is None:
             return {"ConditionExpression": "attribute_not_exists(p)"}
@@ -168,6 +193,11 @@ class Worker:
         return value(self.client.get_item(TableName=TABLE, Key=self.key(pair, which), ConsistentRead=True).get("Item"))
 
     def both(self, pair):
+        if "s" in self.key(pair, 0) and self.random.random() < 0.5:
+            found = self.client.query(TableName=TABLE, ConsistentRead=True, KeyConditionExpression="p = :p",
+                                      ExpressionAttributeValues={":p": self.key(pair, 0)["p"]})["Items"]
+            values = {item["s"]["S"]: value(item) for item in found}
+            return values.get("x"), values.get("y")
         answer = self.client.transact_get_items(
             TransactItems=[{"Get": {"TableName": TABLE, "Key": self.key(pair, which)}} for which in (0, 1)])
         return tuple(value(each.get("Item")) for each in answer["Responses"])
@@ -185,9 +215,10 @@ class Worker:
         return True
 
     def move(self, pair, expected, new):
-        self.client.transact_write_items(TransactItems=[
+        self.request = {"ClientRequestToken": f"{self.number}-{self.count}", "TransactItems": [
             {"Put": {"TableName": TABLE, "Item": {**self.key(pair, which), "v": {"S": new[which]}},
-                     **self.condition(expected[which])}} for which in (0, 1)])
+                     **self.condition(expected[which])}} for which in (0, 1)]}
+        self.client.transact_write_items(**self.request)
         return True
 
 
@@ -228,7 +259,7 @@ def check_stream(records, histories, stored):
     assert numbers == sorted(set(numbers))
     for record in records:
         body = record["dynamodb"]
-        name, old, new = body["Keys"]["p"]["S"], value(body.get("OldImage")), value(body.get("NewImage"))
+        name, old, new = name_of(body["Keys"]), value(body.get("OldImage")), value(body.get("NewImage"))
         assert old == now.get(name), f"{name}: a change was lost, repeated or out of order"
         assert old != new
         assert record["eventName"] == ("INSERT" if old is None else "REMOVE" if new is None else "MODIFY")
@@ -248,20 +279,37 @@ def check_stream(records, histories, stored):
                 assert written.get((f"{pair}{'xy'[which]}", new), 0) == (op["result"] is not False), op
 
 
-def test_histories_are_linearizable_and_the_stream_tells_them(binary, tmp_path):
+def elements(*keys):
+    return [{"AttributeName": name, "KeyType": kind} for name, kind in zip(keys, ("HASH", "RANGE"))]
+
+
+def make_table(client, key):
+    """Without a sort key and indexes; or with both, when the items of a pair share a partition."""
+    names = list(key(0, 0))
+    indexes = {}
+    if len(names) == 2:
+        everything = {"Projection": {"ProjectionType": "ALL"}}
+        indexes = {"LocalSecondaryIndexes": [{"IndexName": "local", "KeySchema": elements("p", "v"), **everything}],
+                   "GlobalSecondaryIndexes": [{"IndexName": "global", "KeySchema": elements("v"), **everything}]}
+    client.create_table(
+        TableName=TABLE, BillingMode="PAY_PER_REQUEST", KeySchema=elements(*names), **indexes,
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names + ["v"] * bool(indexes)],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+    return list(index["IndexName"] for group in indexes.values() for index in group)
+
+
+@pytest.mark.parametrize("key", [plain_key, key_in_a_collection])
+def test_histories_are_linearizable_and_the_stream_tells_them(binary, tmp_path, key):
     seed = int(os.environ.get("PARVIS_TEST_SEED", random.randrange(1 << 30)))
     print("PARVIS_TEST_SEED =", seed)
     choice = random.Random(seed)
     platform = Platform(binary, tmp_path, "--empty", "--sync", "always")
     try:
-        platform.client("dynamodb").create_table(
-            TableName=TABLE, BillingMode="PAY_PER_REQUEST", AttributeDefinitions=[{"AttributeName": "p", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}],
-            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+        indexes = make_table(platform.client("dynamodb"), key)
         follower = Follower(platform)
         following = threading.Thread(target=follower.run)
         following.start()
-        workers = [Worker(platform, number, seed) for number in range(WORKERS)]
+        workers = [Worker(platform, number, seed, key) for number in range(WORKERS)]
         for round_number in range(ROUNDS):
             threads = [threading.Thread(target=worker.run, args=(OPERATIONS,)) for worker in workers]
             for thread in threads:
@@ -273,7 +321,11 @@ def test_histories_are_linearizable_and_the_stream_tells_them(binary, tmp_path):
                 thread.join()
             if round_number < ROUNDS - 1:
                 platform.start()
-        stored = {item["p"]["S"]: value(item) for item in platform.client("dynamodb").scan(TableName=TABLE)["Items"]}
+        def scan(**of):
+            return {name_of(item): value(item) for item in platform.client("dynamodb").scan(TableName=TABLE, **of)["Items"]}
+        stored = scan()
+        for index in indexes:
+            assert scan(IndexName=index) == stored, f"{index} does not hold what the items hold"
         follower.stopping = True
         following.join()
         histories = [sum((worker.histories[pair] for worker in workers), []) for pair in range(PAIRS)]
