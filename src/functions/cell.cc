@@ -49,6 +49,7 @@ sandbox::Policy namespace_policy(const EngineOptions& options, const Program& pr
   if (program.bootstrap) {
     policy.shelves.clear();
     policy.views.push_back({function->code_dir, kTask});
+    if (!function->layers_dir.empty()) policy.views.push_back({function->layers_dir, kLayers});
     return policy;
   }
   const Program seen = inside(program);

@@ -272,7 +272,8 @@ void Engine::Impl::answer_arrived(Slot& slot, char type, unsigned flags, std::st
 
 // Takes the open call out of the slot, with its log (take_log() came before) and its times. Home's thread, locked: it is short.
 Finished Engine::Impl::take_finished(Slot& slot, Outcome outcome, std::string payload) {
-  Finished out{.call = std::move(*slot.call), .result = {}, .version = version_of(*slot.spec), .function = slot.spec->name, .memory_mb = slot.spec->memory_mb};
+  Finished out{.call = std::move(*slot.call), .result = {}, .version = version_of(*slot.spec), .function = slot.spec->name, .memory_mb = slot.spec->memory_mb, .door = {}};
+  if (slot.door && slot.door->extensions().wants_telemetry()) out.door = slot.door;
   InvocationResult& result = out.result;
   const auto now = Steady::now();
   result.outcome = outcome;
@@ -328,6 +329,10 @@ void Engine::Impl::report(Finished finished) {
     report.error_type = type;
   }
   for (const std::string& line : end_texts(*finished.call.spec, clock.wall(), id, report)) add(line);
+  if (finished.door) {
+    const std::string record = report_record({.json = true, .system = LogLevel::kTrace}, clock.wall(), id, report);
+    asio::post(background, [door = std::move(finished.door), record] { door->extensions().record("platform.report", boost::json::parse(record).at("record")); });
+  }
   finished.call.done(std::move(result));
 }
 

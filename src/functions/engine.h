@@ -27,6 +27,7 @@ namespace parvis::functions {
 struct FunctionSpec {
   std::string key;          // unique per function version and configuration, e.g. ARN + revision id
   std::string name;         // for logs
+  std::string account = {};  // what extensions are told
   std::string runtime;      // "nodejs22.x"
   std::string handler;      // "index.handler"
   std::string code_dir;     // unpacked bundle, read-only

@@ -50,7 +50,7 @@ void LogCapture::end_line(const OnLine& on_line) {
   std::replace(line_.begin(), line_.end(), '\r', '\n');
   if (level_min_ > LogLevel::kTrace && level_of_line(line_) < level_min_) return line_.clear();
   if (on_line) on_line(line_);
-  log_ += line_;
+  log_ += std::string_view(line_).substr(line_.starts_with(kExtensionMark) ? 1 : 0);
   log_ += '\n';
   line_.clear();
 }

@@ -12,6 +12,8 @@ namespace parvis::functions {
 
 // Not thread-safe. Within a line a carriage return stands for a newline: the Node.js client sends console messages of
 // several lines that way, so that each stays one log event.
+inline constexpr char kExtensionMark = '\x01';  // begins a line of an extension; `on_line` sees it, the log does not have it
+
 class LogCapture {
  public:
   using OnLine = std::function<void(std::string_view)>;

@@ -44,6 +44,23 @@ std::string sdk_dir_of(const EngineOptions& options, const Runtime& runtime) {
   return runtime.kind == Runtime::Kind::kPython ? options.python_sdk_dir : options.node_sdk_dir;
 }
 
+// Extensions run beside the bootstrap, in its cell and with its environment, and end with it. What they print is marked, and each end is
+// told to the Runtime API.
+constexpr const char* kShell = "/bin/bash";
+constexpr std::string_view kStartExtensions = R"(for e in "$1"/*; do
+  [ -f "$e" ] && [ -x "$e" ] || continue
+  ( "$e" 2>&1 < /dev/null | sed -u $'s/^/\x01/'
+    code=${PIPESTATUS[0]}
+    exec 9<>"/dev/tcp/127.0.0.1/$2" && printf 'POST /parvis/extension-ended/%s/%s HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "${e##*/}" "$code" >&9 ) &
+done
+exec "$0")";
+
+Extensions::Setup extensions_setup(const FunctionSpec& spec, bool reachable) {
+  const auto version = spec.environment.find("AWS_LAMBDA_FUNCTION_VERSION");
+  return {.function = {.name = spec.name, .version = version == spec.environment.end() ? "$LATEST" : version->second, .handler = spec.handler, .account = spec.account},
+          .external = extensions_in(spec.layers_dir), .reachable = reachable};
+}
+
 unsigned loading_max() { return std::max(2u, std::thread::hardware_concurrency()); }
 
 // A platform that was killed leaves the folders of its workers behind.
@@ -213,12 +230,18 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
   std::shared_ptr<RuntimeApi> door;
   if (http) {
     try {
-      door = RuntimeApi::open(context, std::move(theirs), clock, !(*cell)->has_network());
+      door = RuntimeApi::open(context, std::move(theirs), clock, entropy, extensions_setup(*spec, !(*cell)->has_network()), !(*cell)->has_network());
     } catch (const std::exception& failure) {
       return std::unexpected(std::string("no address for the Runtime API: ") + failure.what());
     }
     environment["LAMBDA_TASK_ROOT"] = places.directory;
-    environment["AWS_LAMBDA_RUNTIME_API"] = fmt::format("127.0.0.1:{}", (*cell)->has_network() ? network::kRuntimeApiPort : door->port());
+    const unsigned port = (*cell)->has_network() ? network::kRuntimeApiPort : door->port();
+    environment["AWS_LAMBDA_RUNTIME_API"] = fmt::format("127.0.0.1:{}", port);
+    if (!extensions_in(spec->layers_dir).empty()) {
+      if (access(kShell, X_OK) != 0) return std::unexpected(std::string("the function's extensions need ") + kShell + ": install bash");
+      const bool inside = (*cell)->sandbox() && (*cell)->sandbox()->isolated();
+      process_spec.arguments = {kShell, "-c", std::string(kStartExtensions), places.interpreter, (inside ? "/opt" : spec->layers_dir) + "/extensions", std::to_string(port)};
+    }
   } else {
     if (runtime->kind == Runtime::Kind::kPython) process_spec.arguments.insert(process_spec.arguments.end(), {"-B", "-u"});
     process_spec.arguments.push_back(places.client);
@@ -288,6 +311,8 @@ void Engine::Impl::load(const std::shared_ptr<Slot>& slot, const std::shared_ptr
     fail_load(locked, pool, error_payload("Runtime.InvalidEntrypoint", why), {});
     return end_worker(slot);
   }
+  if (pool->runtime->kind != Runtime::Kind::kHttp && !extensions_in(pool->spec->layers_dir).empty())
+    spdlog::warn("function {}: the extensions of its layers are not started: they run beside provided runtimes alone", pool->spec->name);
   boost::json::object environment;
   for (const auto& [name, value] : function_environment(*pool->spec, slot->cell->places(), slot->log_stream)) environment[name] = value;
   environment["LAMBDA_TASK_ROOT"] = places->code_dir;

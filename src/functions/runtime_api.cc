@@ -10,6 +10,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "functions/frame_decoder.h"
 #include "functions/messages.h"
@@ -51,7 +52,10 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
   Door(asio::io_context& context, Fd channel, const Clock& clock) : context_(context), clock_(clock), channel_(context), changed_(context), in_("LIT", kFromEngineBytesMax) {
     channel_.assign(asio::local::stream_protocol(), channel.release());
   }
-  void start(asio::io_context& context, bool listen) {
+  void start(asio::io_context& context, Entropy& entropy, Extensions::Setup setup, bool listen) {
+    Extensions::Events events{.ready = [weak = weak_from_this()] { if (const auto self = weak.lock()) self->announce(); },
+                              .failed = [weak = weak_from_this()](const std::string& type, const std::string& message) { if (const auto self = weak.lock()) self->extension_failed(type, message); }};
+    extensions_ = std::make_shared<Extensions>(context, clock_, entropy, std::move(setup), std::move(events));
     http::ServerOptions options;
     options.body_bytes_max = kBodyBytesMax;
     options.stream_bytes_max = kStreamBytesMax;
@@ -75,11 +79,13 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
       });
     };
   }
+  Extensions& extensions() override { return *extensions_; }
   void close() override {
     closed_ = true;
     boost::system::error_code ignored;
     channel_.close(ignored);
     changed_.cancel();
+    extensions_->close();
     server_.reset();
   }
 
@@ -94,7 +100,8 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
 
   awaitable<http::Response> handle(http::Request request) {
     const std::string path(request.path());
-    if (!path.starts_with(kBase)) co_return answer(404, R"({"errorMessage":"Only the Runtime API is served here: extensions and telemetry are not available","errorType":"NotFound"})");
+    if (Extensions::serves(path)) co_return co_await extensions_->handle(std::move(request));
+    if (!path.starts_with(kBase)) co_return answer(404, R"({"errorMessage":"The Runtime, Extensions and Telemetry APIs are served here","errorType":"NotFound"})");
     const std::string rest = path.substr(kBase.size());
     if (rest == "invocation/next") co_return request.method == "GET" ? co_await next() : answer(405, "{}");
     if (request.method != "POST") co_return answer(405, "{}");
@@ -112,12 +119,14 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
     if (phase_ != Phase::kOpen) co_return forbidden();
     phase_ = Phase::kAnswering;
     http::Response response = accepted();
+    const std::string call = open_->id;
     if (what == "/error") co_await send(shared_from_this(), frame('F', error_body(request)));
     else if (request.stream) co_await forward(*request.stream, std::string(request.headers.get("Content-Type")));
     else if (request.body.size() > kResponseBytesMax) {
       co_await send(shared_from_this(), frame('F', too_large_payload(kResponseBytesMax)));
       response = answer(413, fmt::format(R"({{"errorMessage":"Exceeded maximum allowed payload size ({} bytes).","errorType":"RequestEntityTooLarge"}})", kResponseBytesMax));
     } else co_await send(shared_from_this(), frame('O', request.body));
+    extensions_->record("platform.runtimeDone", boost::json::object{{"requestId", call}, {"status", what == "/error" ? "error" : "success"}});
     open_.reset();
     answered_ = true;
     if (phase_ == Phase::kAnswering) phase_ = Phase::kReady;
@@ -139,13 +148,8 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
 
   awaitable<http::Response> next() {
     if (phase_ == Phase::kOpen || phase_ == Phase::kAnswering || asking_) co_return forbidden();
-    if (phase_ == Phase::kInit) {
-      phase_ = Phase::kReady;
-      co_await send(shared_from_this(), frame('R', {}));
-    } else if (std::exchange(answered_, false)) {
-      co_await send(shared_from_this(), frame('D', {}));
-    }
     asking_ = true;
+    announce();
     while (!open_ && !closed_) {
       changed_.expires_at(std::chrono::steady_clock::time_point::max());
       boost::system::error_code ended;
@@ -163,6 +167,33 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
     co_return response;
   }
 
+  // The runtime waits for a call and so do the extensions: the environment is initialized, or done with its call.
+  void announce() {
+    if (ending_) return tell(frame('D', {}));
+    if (!asking_ || !extensions_->ready()) return;
+    if (phase_ == Phase::kInit) {
+      phase_ = Phase::kReady;
+      extensions_->initialized();
+      extensions_->record("platform.initRuntimeDone", boost::json::object{{"initializationType", "on-demand"}, {"phase", "init"}, {"status", "success"}});
+      tell(frame('R', {}));
+    } else if (std::exchange(answered_, false)) {
+      tell(frame('D', {}));
+    }
+  }
+
+  // Source: Developer Guide, "Failures during the init phase" and "during the invoke phase": the environment is replaced.
+  void extension_failed(const std::string& type, const std::string& message) {
+    spdlog::warn("{}", message);
+    const std::string error = error_payload(type, open_ ? fmt::format("RequestId: {} Error: {}", open_->id, message) : message);
+    if (phase_ == Phase::kInit) return tell(frame('E', error, kFlagExiting));
+    if (phase_ != Phase::kOpen) return tell(frame('R', {}));  // out of place: the engine ends the worker
+    phase_ = Phase::kAnswering;
+    tell(frame('F', error, kFlagExiting));
+  }
+
+  // Not while an answer is on its way to the engine.
+  void tell(std::string bytes) { asio::co_spawn(context_, send(shared_from_this(), std::move(bytes)), [](std::exception_ptr) {}); }
+
   // Messages of the engine. One that is not a call needs nothing here: the process was started for its function.
   static awaitable<> read(std::shared_ptr<Door> self) {
     for (;;) {
@@ -171,6 +202,10 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
       FrameView view;
       while (self->in_.next(view) == FrameDecoder::State::kFrame) {
         if (view.type == 'I') self->take(view.body);
+        if (view.type == 'T') {
+          self->ending_ = true;
+          if (!self->extensions_->shutdown("spindown")) self->announce();
+        }
       }
     }
   }
@@ -185,6 +220,8 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
     };
     open_ = Open{.id = text("id"), .payload = std::string(body.substr(4 + meta_bytes)), .arn = text("arn"), .trace = text("trace"), .client_context = text("clientContext"),
                  .deadline_ms = clock_.wall().time_since_epoch().count() + meta.at("timeoutMs").to_number<std::int64_t>()};
+    extensions_->invoke({.request_id = open_->id, .arn = open_->arn, .trace = open_->trace, .deadline_ms = open_->deadline_ms});
+    extensions_->record("platform.start", boost::json::object{{"requestId", open_->id}});
     changed_.cancel();
   }
 
@@ -201,15 +238,16 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
   std::unique_ptr<http::Server> server_;
   std::uint16_t port_ = 0;
   Phase phase_ = Phase::kInit;
-  bool closed_ = false, asking_ = false, answered_ = false;
+  std::shared_ptr<Extensions> extensions_;
+  bool closed_ = false, asking_ = false, answered_ = false, ending_ = false;
   std::optional<Open> open_;
 };
 
 }  // namespace
 
-std::shared_ptr<RuntimeApi> RuntimeApi::open(asio::io_context& context, Fd channel, const Clock& clock, bool listen) {
+std::shared_ptr<RuntimeApi> RuntimeApi::open(asio::io_context& context, Fd channel, const Clock& clock, Entropy& entropy, Extensions::Setup extensions, bool listen) {
   auto door = std::make_shared<Door>(context, std::move(channel), clock);
-  door->start(context, listen);
+  door->start(context, entropy, std::move(extensions), listen);
   return door;
 }
 

@@ -12,7 +12,9 @@
 
 #include "core/async.h"
 #include "core/clock.h"
+#include "core/entropy.h"
 #include "core/fd.h"
+#include "functions/extensions.h"
 
 namespace parvis::functions {
 
@@ -24,11 +26,13 @@ class RuntimeApi {
  public:
   // `channel` is the worker's side of the engine's socket pair. `listen`: on a port of the host; else connections come by
   // connections() alone. Throws std::system_error when no port can be had.
-  static std::shared_ptr<RuntimeApi> open(asio::io_context& context, Fd channel, const Clock& clock, bool listen = true);
+  static std::shared_ptr<RuntimeApi> open(asio::io_context& context, Fd channel, const Clock& clock, Entropy& entropy, Extensions::Setup extensions = {}, bool listen = true);
   virtual ~RuntimeApi() = default;
   virtual std::uint16_t port() const = 0;  // of 127.0.0.1: what AWS_LAMBDA_RUNTIME_API names
   // Takes connections that were accepted inside the worker's network. Any thread, also after the end.
   virtual std::function<void(Fd, std::shared_ptr<void>)> connections() = 0;
+  // Extensions are told of calls and of the end, and the worker is ready when they are, too. A 'D' after 'T' means that they are done.
+  virtual Extensions& extensions() = 0;
   virtual void close() = 0;                // on the context's thread: waiting requests end
 };
 

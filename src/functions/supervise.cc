@@ -50,8 +50,13 @@ void Slot::take_log() {
 }
 
 LogCapture::OnLine Engine::Impl::printer(const Slot& slot) const {
-  if (!options.on_log_line) return {};
-  return [this, &slot](std::string_view line) {
+  const bool telemetry = slot.door && slot.door->extensions().wants_telemetry();
+  if (!options.on_log_line && !telemetry) return {};
+  return [this, &slot, telemetry](std::string_view line) {
+    const bool of_extension = line.starts_with(kExtensionMark);
+    if (of_extension) line.remove_prefix(1);
+    if (telemetry) asio::post(background, [door = slot.door, of_extension, text = std::string(line)] { door->extensions().record(of_extension ? "extension" : "function", boost::json::string(text)); });
+    if (!options.on_log_line) return;
     LogLine printed{.request_id = {}, .trace_header = {}, .function = {}, .line = line};
     if (slot.call) printed.request_id = slot.call->invocation.request_id, printed.trace_header = slot.call->invocation.trace_header;
     if (slot.spec) printed.function = slot.spec->name;
@@ -74,6 +79,7 @@ void Engine::Impl::frame_arrived(Slot& slot, char type, unsigned flags, std::str
     }
     return;  // one that is loading already was handed its function before it had booted
   } else if (type == 'D') {
+    if (slot.door && slot.ending) return slot.kill();  // its extensions have said goodbye
     if (slot.state == Slot::State::kFinishing) {
       Locked locked(*this);
       if (slot.ending) return;
@@ -285,12 +291,13 @@ void Engine::Impl::kill_all() {
 // The worker takes no further call and is out of all counts. One that is at rest may say goodbye; sweep() ends it for good.
 void Engine::Impl::end_worker(const std::shared_ptr<Slot>& slot) {
   if (slot->ending) return;
-  const bool asks = slot->state == Slot::State::kIdle || slot->state == Slot::State::kBusy;
+  const bool asks = slot->state == Slot::State::kIdle || slot->state == Slot::State::kBusy || slot->state == Slot::State::kFinishing;
   const bool at_rest = asks && !slot->call && !stopping;
   slot->ending = true;
   forget(*slot);
-  if (!at_rest || slot->door) return slot->kill();
-  slot->deadline = Steady::now() + kEndGrace;
+  const auto grace = slot->door ? slot->door->extensions().shutdown_grace() : kEndGrace;
+  if (!at_rest || grace <= milliseconds(0)) return slot->kill();
+  slot->deadline = Steady::now() + grace;
   slot->send(frame('T', {}));
   wake_at(slot->deadline);
 }

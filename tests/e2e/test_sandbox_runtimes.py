@@ -114,3 +114,30 @@ def test_a_bootstrap_reaches_its_runtime_api_and_nothing_of_the_host(serve):
     assert failed is None, answer
     assert answer["got"] == str(serve.folder) and answer["uid"] == 993 and answer["code"] == ["bootstrap"] and answer["data"] is False
     assert answer["change"] is False and answer["processes"] == 1 and "CapEff:\t0000000000000000" in answer["status"] and "Seccomp:\t2" in answer["status"]
+
+
+def test_an_extension_runs_in_its_functions_cell(serve):
+    extension = """#!/usr/bin/python3
+import http.client, json, os
+def request(method, path, body=None, headers={}):
+    connection = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+    connection.request(method, path, body, headers)
+    got = connection.getresponse()
+    return got.status, got.read(), got.headers
+_, _, headers = request('POST', '/2020-01-01/extension/register', '{"events":["INVOKE"]}', {'Lambda-Extension-Name': 'seer'})
+who = {'Lambda-Extension-Identifier': headers['Lambda-Extension-Identifier']}
+while True:
+    with open('/tmp/seen', 'w') as file: json.dump({'uid': os.getuid(), 'data': os.path.exists('FOLDER'), 'layer': os.access('/opt/extensions/seer', os.W_OK), 'status': open('/proc/self/status').read()}, file)
+    request('GET', '/2020-01-01/extension/event/next', None, who)
+""".replace("FOLDER", str(serve.folder))
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        entry = zipfile.ZipInfo("extensions/seer")
+        entry.external_attr = 0o755 << 16
+        archive.writestr(entry, extension)
+    layer = serve.client("lambda").publish_layer_version(LayerName="seer", Content={"ZipFile": data.getvalue()})["LayerVersionArn"]
+    text = BOOTSTRAP.replace("b'{\"got\":' + body + b'}'", "open('/tmp/seen').read()")
+    answer, failed = call(serve, "extended", text, runtime="provided.al2023", file="bootstrap", Layers=[layer])
+    assert failed is None, answer
+    assert answer["uid"] == 993 and answer["data"] is False and answer["layer"] is False
+    assert "CapEff:\t0000000000000000" in answer["status"] and "Seccomp:\t2" in answer["status"] and "NoNewPrivs:\t1" in answer["status"]

@@ -20,6 +20,7 @@
 #include "aws/sigv4.h"
 #include "aws/xml.h"
 #include "core/clock.h"
+#include "core/entropy.h"
 #include "core/fd.h"
 #include "functions/frame_decoder.h"
 #include "functions/messages.h"
@@ -156,6 +157,7 @@ void check_answers(int channel, std::string_view input) {
 // The bytes of one connection to a worker's Runtime API while a call with the id "call" is there.
 void runtime_api(std::string_view input) {
   static const Clock clock;
+  static Entropy entropy;
   namespace asio = boost::asio;
   asio::io_context context;
   int ends[2];
@@ -164,7 +166,7 @@ void runtime_api(std::string_view input) {
   const std::string meta = R"({"id":"call","arn":"arn:aws:lambda:eu-west-1:111122223333:function:f","timeoutMs":1000})";
   const std::string call = functions::frame('I', std::string{static_cast<char>(meta.size()), 0, 0, 0} + meta + "{}");
   if (::write(engine.get(), call.data(), call.size()) != static_cast<ssize_t>(call.size())) std::abort();
-  const auto api = functions::RuntimeApi::open(context, Fd(ends[1]), clock);
+  const auto api = functions::RuntimeApi::open(context, Fd(ends[1]), clock, entropy);
   asio::ip::tcp::socket client(context);
   client.connect({asio::ip::make_address("127.0.0.1"), api->port()});
   boost::system::error_code error;

@@ -201,6 +201,7 @@ awaitable<std::shared_ptr<const functions::FunctionSpec>> Invoker::make_spec(Fun
   spec->name = record.name;
   spec->runtime = record.runtime;
   spec->handler = record.handler;
+  spec->account = record.scope.account;
   spec->layers_dir = co_await code_.layers_folder(record.scope, record.layers);
   spec->environment = environment(record, spec->code_dir, spec->layers_dir, log_stream);
   spec->memory_mb = static_cast<unsigned>(record.memory_mb);
