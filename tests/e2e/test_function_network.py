@@ -142,3 +142,184 @@ out = [tried(lambda: boto3.client('dynamodb').list_tables()['TableNames']), trie
     assert tables == [] and kept == "kept" and user == 993
     assert not sync.startswith("refused"), sync  # whatever the service says, it is ours
     assert elsewhere.startswith("refused")
+
+
+BOOTSTRAP = """#!/usr/bin/python3
+import http.client, json, os, socket
+api = os.environ['AWS_LAMBDA_RUNTIME_API']
+def ask(path, body=None):
+    connection = http.client.HTTPConnection(api)
+    connection.request('GET' if body is None else 'POST', '/2018-06-01/runtime/' + path, body)
+    return connection.getresponse()
+while True:
+    call = ask('invocation/next')
+    event, id = json.loads(call.read()), call.headers['Lambda-Runtime-Aws-Request-Id']
+    def code(path, body=None):
+        answer = ask(path, body)
+        return answer.status
+    wrong = [code('invocation/00000000-0000-0000-0000-000000000000/response', b'stolen'), code('invocation/' + id + '/nothing', b'x'), code('init/error', b'{}'), code('invocation/next')]
+    port = event.get('port', 0)
+    other = 'refused'
+    if port:
+        try:
+            socket.create_connection(('127.0.0.1', port), 2).close(); other = 'connected'
+        except OSError: pass
+    ask('invocation/' + id + '/response', json.dumps({'api': api, 'wrong': wrong, 'other': other}).encode()).read()
+"""
+
+
+@pytest.mark.parametrize("policy", ["none", "platform", "outbound"])
+def test_a_bootstrap_has_a_runtime_api_that_nobody_else_reaches(policy, request):
+    running = request.getfixturevalue(policy)
+    for name in ("one", "two"):
+        running.deploy(f"bootstrap-{name}", "bootstrap", BOOTSTRAP, Runtime="provided.al2023", Handler="unused")
+        answer = running.call(f"bootstrap-{name}", {})
+        assert answer == {"api": "127.0.0.1:9001", "wrong": [400, 404, 403, 403], "other": "refused"}
+    # Two live beside each other at one address: each is in a network of its own, and a third one meets neither.
+    assert running.run("return await connect({ host: '127.0.0.1', port: 9001 });") == "refused ECONNREFUSED"
+    host = [int(line.split()[1].split(":")[1], 16) for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"]
+    assert 9001 not in host
+
+
+def test_policy_none_reaches_nothing(none, outside):
+    address, port = outside
+    found = none.run("""
+        const all = { platform: await connect({ host: '127.0.0.1', port: event.platform }), name: await connect({ host: 'localhost', port: event.platform }), outside: await connect({ host: event.address, port: event.port }),
+          six: await connect({ host: '::1', port: event.platform }), unique: await connect({ host: 'fd00::2', port: 80 }), dns: await tried(() => dns.resolve4('example.com')), aws: await get('https://s3.amazonaws.com/') };
+        for (const port of [53, 80, 443]) all[port] = await connect({ host: '127.0.0.1', port });
+        return all;""", platform=none.port, address=address, port=port)
+    assert all(answer.startswith("refused") for answer in found.values()), found
+
+
+def test_policy_platform_reaches_the_platform_alone(platform, outside):
+    address, port = outside
+    listener = socket.create_server(("127.0.0.1", 0))
+    found = platform.run("""
+        const ask = (server, name) => tried(async () => { const r = new dns.Resolver({ timeout: 1000, tries: 1 }); r.setServers([server]); return r.resolve4(name); });
+        return { platform: await connect({ host: '127.0.0.1', port: event.platform }), outside: await connect({ host: event.address, port: event.port }), loopback: await connect({ host: '127.0.0.1', port: event.loopback }),
+          six: await connect({ host: '::1', port: event.platform }), unique: await connect({ host: 'fd00::2', port: 80 }), metadata: await connect({ host: '169.254.169.254', port: 80 }),
+          name: await ask('127.0.0.1', 'example.com'), elsewhere: await ask(event.address, 'example.com'), spelt: await ask('127.0.0.1', 'x.y.S3.EU-west-1.amazonaws.com'), like: await ask('127.0.0.1', 'evilamazonaws.com') };""",
+                         platform=platform.port, address=address, port=port, loopback=listener.getsockname()[1])
+    listener.close()
+    assert found.pop("platform") == "connected" and found.pop("spelt") == ["127.0.0.1"]
+    assert all(answer.startswith("refused") for answer in found.values()), found
+
+
+def test_policy_outbound_reaches_others_but_not_the_hosts_own(outbound, outside):
+    address, port = outside
+    listener = socket.create_server(("127.0.0.1", 0))
+    found = outbound.run("""
+        return { outside: await speak({ host: event.address, port: event.port }), again: await speak({ host: event.address, port: event.port }), mapped: await speak({ host: '::ffff:' + event.address, port: event.port }),
+          platform: await connect({ host: '127.0.0.1', port: event.platform }), closed: (await speak({ host: event.address, port: 1 })),
+          loopback: await connect({ host: '127.0.0.1', port: event.loopback }), metadata: await connect({ host: '169.254.169.254', port: 80 }), zero: await connect({ host: '0.0.0.0', port: event.loopback }),
+          six: await connect({ host: '::1', port: event.loopback }), many: await connect({ host: '224.0.0.1', port: 80 }) };""",
+                         platform=outbound.port, address=address, port=port, loopback=listener.getsockname()[1])
+    listener.close()
+    assert found.pop("outside") == found.pop("again") == found.pop("mapped") == "outside" and found.pop("platform") == "connected"
+    assert found.pop("closed") in ("refused ECONNRESET", "refused ECONNREFUSED", "")
+    assert all(answer.startswith("refused") for answer in found.values()), found
+
+
+def test_python_forked_from_a_prepared_process_keeps_the_policy(outbound, outside):
+    address, port = outside
+    outbound.deploy("python-out", "index.py", PYTHON, Runtime="python3.12")
+    listener = socket.create_server(("127.0.0.1", 0))
+    found = outbound.call("python-out", {"code": f"""
+def speak(address, port):
+    with socket.create_connection((address, port), 3) as s:
+        s.sendall(b'GET'); return s.recv(100).decode()
+out = [tried(lambda: speak('{address}', {port})), tried(lambda: speak('127.0.0.1', {listener.getsockname()[1]})), tried(lambda: boto3.client('dynamodb').list_tables()['TableNames'])]
+"""})
+    listener.close()
+    assert found[0] == "outside" and found[1].startswith("refused") and found[2] == []
+
+
+RAW = """
+import ctypes, errno, os, socket, struct
+libc = ctypes.CDLL(None, use_errno=True)
+def number(f):
+    try: f(); return 'allowed'
+    except OSError as e: return 'refused ' + errno.errorcode[e.errno]
+def route(kind, flags, body):  # changes the network by rtnetlink: the interface, an address, a route
+    s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    s.bind((0, 0))
+    s.send(struct.pack('IHHII', 16 + len(body), kind, 5 | flags, 1, 0) + body)
+    code = struct.unpack_from('i', s.recv(4096), 16)[0]
+    if code: raise OSError(-code, 'netlink')
+out = {
+    'raw': number(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)), 'packet': number(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)),
+    'vsock': number(lambda: socket.socket(40, socket.SOCK_STREAM, 0)), 'alg': number(lambda: socket.socket(38, socket.SOCK_SEQPACKET, 0)),
+    'link down': number(lambda: route(16, 0, struct.pack('BxHiII', 0, 0, 1, 0, 1))), 'address': number(lambda: route(20, 0x600, struct.pack('BBBBI', 2, 8, 0, 0, 1) + struct.pack('HH4s', 8, 2, bytes([10, 1, 1, 1])))),
+    'route': number(lambda: route(24, 0x600, struct.pack('BBBBBBBBI', 2, 0, 0, 0, 254, 3, 0, 1, 0) + struct.pack('HHI', 8, 4, 1))),
+    'port 80': number(lambda: socket.socket().bind(('127.0.0.3', 80))), 'unshare': number(lambda: libc.unshare(0x40000000) and (_ for _ in ()).throw(OSError(ctypes.get_errno(), ''))),
+    'setns': number(lambda: libc.setns(os.open('/proc/1/ns/net', os.O_RDONLY), 0) and (_ for _ in ()).throw(OSError(ctypes.get_errno(), ''))),
+    'abstract': number(lambda: socket.socket(socket.AF_UNIX).connect(event['abstract'])), 'abstract of old': number(lambda: socket.socket(socket.AF_UNIX).connect('/tmp/.X11-unix/X0')),
+    'bind low udp': number(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).bind(('0.0.0.0', 53))), 'interfaces': [name for _, name in socket.if_nameindex()]}
+"""
+
+
+@pytest.mark.parametrize("policy", ["none", "platform", "outbound"])
+def test_the_network_cannot_be_changed_or_left(policy, request):
+    running = request.getfixturevalue(policy)
+    running.deploy("python-raw", "index.py", PYTHON, Runtime="python3.12")
+    name = f"\0parvis-test-{running.port}"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(name)
+        listener.listen(1)
+        found = running.call("python-raw", {"code": RAW, "abstract": name})
+    assert found.pop("interfaces") == ["lo"]
+    assert all(answer.startswith("refused") for answer in found.values()), found
+
+
+GARBAGE = """
+const udp = dgram.createSocket('udp4'); const answers = []; udp.on('message', (m) => answers.push(m));
+const name = (...labels) => Buffer.concat([...labels.map((l) => Buffer.concat([Buffer.from([l.length]), Buffer.from(l)])), Buffer.from([0])]);
+const head = (flags = 0x0100, qd = 1, an = 0) => Buffer.from([0xab, 0xcd, flags >> 8, flags & 255, 0, qd, 0, an, 0, 0, 0, 0]);
+const end = Buffer.from([0, 1, 0, 1]);
+const packets = { empty: Buffer.alloc(0), short: Buffer.alloc(11), loop: Buffer.concat([head(), Buffer.from([0xc0, 12]), end]), forward: Buffer.concat([head(), Buffer.from([0xc0, 0xff]), end]),
+  cut: Buffer.concat([head(), Buffer.from([63]), Buffer.from('abc')]), long: Buffer.concat([head(), name(...Array(6).fill('a'.repeat(63))), end]), none: head(0x0100, 0), two: head(0x0100, 2), answer: Buffer.concat([head(0x8180), name('a'), end]),
+  update: Buffer.concat([head(0x2800), name('a'), end]), chaos: Buffer.concat([head(), name('version', 'bind'), Buffer.from([0, 16, 0, 3])]), big: Buffer.concat([head(), name('a'), end, Buffer.alloc(9000)]), nul: Buffer.concat([head(), Buffer.from([3, 0, 46, 97, 0]), end]) };
+const codes = {};
+for (const [kind, packet] of Object.entries(packets)) {
+  answers.length = 0; udp.send(packet, 53, '127.0.0.1'); await new Promise((r) => setTimeout(r, 30));
+  codes[kind] = answers.length === 0 ? 'nothing' : answers[0][3] & 15;
+}
+for (let i = 0; i < 20000; i++) { const p = Buffer.alloc(Math.random() * 600 | 0); require('crypto').randomFillSync(p); udp.send(p, 53, '127.0.0.1'); }
+await new Promise((r) => setTimeout(r, 200)); udp.close();
+const tls = [];
+for (const bytes of [Buffer.from('GET / HTTP/1.1\\r\\n\\r\\n'), Buffer.from([22, 3, 1, 255, 255, 1]), Buffer.alloc(70000, 22), Buffer.from([21, 3, 1, 0, 2, 2, 40])]) tls.push(await tried(() => new Promise((done) => {
+  const s = net.connect(443, '127.0.0.1', () => s.write(bytes)); let n = 0; s.on('data', (d) => n += d.length); s.on('error', () => done('closed')); s.on('close', () => done('closed')); setTimeout(() => { s.destroy(); done('open'); }, 500); })));
+const odd = [await get({ host: '127.0.0.1', port: 443, servername: 'example.com', rejectUnauthorized: false }), await get({ host: '127.0.0.1', port: 443, servername: '', rejectUnauthorized: false }),
+  await get({ host: '127.0.0.1', port: 443, servername: "x'; DROP.amazonaws.com".replace(/[^a-z.]/g, '_'), rejectUnauthorized: false })];
+const held = []; let refused = 0;
+for (let i = 0; i < 600; i++) { const s = net.connect([443, 80, 53][i % 3], '127.0.0.1'); s.on('error', () => refused++); s.on('close', () => refused++); held.push(s); }
+await new Promise((r) => setTimeout(r, 1500)); const open = held.filter((s) => !s.destroyed && !s.connecting).length;
+held.forEach((s) => s.destroy());
+await new Promise((r) => setTimeout(r, 100));
+return { codes, tls, odd: odd.map((o) => o.slice(0, 40)), open, after: (await get('https://dynamodb.eu-west-1.amazonaws.com/')).slice(0, 3) };
+"""
+
+
+def test_garbage_and_silence_end_with_their_connection(platform):
+    def resident():
+        return int(pathlib.Path(f"/proc/{platform.process.pid}/statm").read_text().split()[1]) * 4096
+
+    def files():
+        return len(list(pathlib.Path(f"/proc/{platform.process.pid}/fd").iterdir()))
+
+    platform.run(GARBAGE)
+    before, files_before = resident(), files()
+    for _ in range(3):
+        found = platform.run(GARBAGE)
+    assert found["codes"] == {"empty": "nothing", "short": "nothing", "loop": 1, "forward": 1, "cut": 1, "long": 1, "none": 1, "two": 1, "answer": "nothing", "update": 4, "chaos": 5, "big": 1, "nul": 1}
+    assert found["tls"][0] == "closed" and found["tls"][2:] == ["closed", "closed"], found
+    assert all(answer.startswith("refused") for answer in found["odd"][:2]), found
+    assert found["open"] <= 256 and found["after"][0] in "45", found
+    assert resident() - before < 16 << 20 and files() - files_before < 64
+    assert platform.client("dynamodb").list_tables()["TableNames"] == []
+
+
+def test_what_needs_a_sandbox_is_refused_without_one(binary, tmp_path):
+    import subprocess
+    run = subprocess.run([binary, "serve", "--data-dir", str(tmp_path / "data"), "--sandbox", "off", "--function-network", "platform"], capture_output=True, text=True, timeout=30)
+    assert run.returncode == 1 and "need --sandbox on" in run.stderr
