@@ -174,7 +174,6 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   std::expected<Process, std::string> start_process(Runtime& runtime, const ProcessSpec& spec, int our_channel, bool forkable);
   void drop_zygote(Runtime& runtime, const std::string& why);
   std::map<std::string, std::string> function_environment(const FunctionSpec& spec, const WorkerPlaces& places, const std::string& log_stream) const;
-  void add_own_variables(std::map<std::string, std::string>& environment, const WorkerPlaces& places) const;
   bool evict_one(const Pool* except);
   void refill();
   void end_worker(const std::shared_ptr<Slot>& slot);

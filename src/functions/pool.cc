@@ -39,6 +39,14 @@ bool needs_cold_boot(const FunctionSpec& spec) {
   return std::any_of(kStartupVariables.begin(), kStartupVariables.end(), [&](const char* name) { return spec.environment.contains(name); });
 }
 
+// Tells interpreters and SDKs who signs the platform's certificates.
+void name_authority(std::map<std::string, std::string>& environment, const WorkerPlaces& places) {
+  if (!places.ca.empty()) environment.emplace("NODE_EXTRA_CA_CERTS", places.ca);
+  if (!places.ca_bundle.empty()) {
+    for (const char* name : {"SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"}) environment.emplace(name, places.ca_bundle);
+  }
+}
+
 std::string sdk_dir_of(const EngineOptions& options, const Runtime& runtime) {
   if (runtime.kind == Runtime::Kind::kHttp) return {};
   return runtime.kind == Runtime::Kind::kPython ? options.python_sdk_dir : options.node_sdk_dir;
@@ -220,7 +228,8 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
   environment.emplace("LANG", "en_US.UTF-8");
   environment.emplace("TZ", ":UTC");
   environment["TMPDIR"] = places.tmp_dir;
-  add_own_variables(environment, places);
+  name_authority(environment, places);
+  if (!http) environment.insert(options.client_environment.begin(), options.client_environment.end());
   if (!places.sdk_dir.empty()) environment.emplace(runtime->kind == Runtime::Kind::kPython ? "PYTHONPATH" : "NODE_PATH", places.sdk_dir);
   ProcessSpec process_spec;
   process_spec.arguments = {places.interpreter};
@@ -284,18 +293,9 @@ std::map<std::string, std::string> Engine::Impl::function_environment(const Func
   if (spec.runtime.starts_with("nodejs") && !places.sdk_dir.empty()) add("NODE_PATH", places.sdk_dir);
   add("AWS_LAMBDA_LOG_STREAM_NAME", log_stream);
   environment["TMPDIR"] = places.tmp_dir;
-  add_own_variables(environment, places);
+  name_authority(environment, places);
   name_places_inside(options, spec, environment);
   return environment;
-}
-
-// What the platform tells every worker: who signs its certificates, and what else the operator of the engine has set.
-void Engine::Impl::add_own_variables(std::map<std::string, std::string>& environment, const WorkerPlaces& places) const {
-  if (!places.ca.empty()) environment.emplace("NODE_EXTRA_CA_CERTS", places.ca);
-  if (!places.ca_bundle.empty()) {
-    for (const char* name : {"SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"}) environment.emplace(name, places.ca_bundle);
-  }
-  for (const auto& [name, value] : options.worker_environment) environment.emplace(name, value);
 }
 
 // Hands the function to the worker. Not locked.

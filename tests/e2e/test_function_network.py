@@ -21,6 +21,8 @@ const speak = (options, text = 'GET / HTTP/1.0\\r\\n\\r\\n') => tried(() => new 
   let heard = ''; const socket = net.connect({ ...options, timeout: 5000 }, () => socket.write(text));
   socket.on('data', (d) => heard += d); socket.on('end', () => done(heard)); socket.on('error', fail); socket.on('timeout', () => { socket.destroy(); done('silence ' + heard); });
 }));
+// As the JavaScript SDK asks when an operation has a host prefix.
+const prefix = (port) => new Promise((done, fail) => require('http').get({ host: 'sync-127.0.0.1', port, path: '/_parvis/health' }, (r) => done(r.statusCode)).on('error', fail));
 const get = (url) => tried(() => new Promise((done, fail) => { https.get(url, (r) => { let t = ''; r.on('data', (d) => t += d); r.on('end', () => done(r.statusCode + ' ' + t)); }).on('error', fail); }));
 """
 
@@ -120,8 +122,8 @@ def test_the_sdk_for_javascript_reaches_the_platform_however_it_is_told(platform
         const list = (options) => tried(async () => (await new DynamoDBClient(options).send(new ListTablesCommand({}))).TableNames);
         const told = await list({}), spelt = await list({ endpoint: 'https://dynamodb.eu-west-1.amazonaws.com' });
         delete process.env.AWS_ENDPOINT_URL;
-        return [told, spelt, await list({}), await list({ useDualstackEndpoint: true }), (await get('https://sqs.us-west-2.amazonaws.com/')).slice(0, 3), await get('https://example.com/')];""")
-    assert found[:4] == [[], [], [], []] and found[4][0] in "45" and found[5] == "refused ENOTFOUND"
+        return [told, spelt, await list({}), await list({ useDualstackEndpoint: true }), (await get('https://sqs.us-west-2.amazonaws.com/')).slice(0, 3), await get('https://example.com/'), await tried(() => prefix(event.platform))];""", platform=platform.port)
+    assert found[:4] == [[], [], [], []] and found[4][0] in "45" and found[5:] == ["refused ENOTFOUND", 200], found
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["endpoint_variable", "names_of_aws"])
@@ -323,3 +325,35 @@ def test_what_needs_a_sandbox_is_refused_without_one(binary, tmp_path):
     import subprocess
     run = subprocess.run([binary, "serve", "--data-dir", str(tmp_path / "data"), "--sandbox", "off", "--function-network", "platform"], capture_output=True, text=True, timeout=30)
     assert run.returncode == 1 and "need --sandbox on" in run.stderr
+
+
+@pytest.fixture(scope="module")
+def shared(binary, tmp_path_factory):
+    """Functions with the host's network, as in `parvis dev`: our runtime clients turn AWS's names."""
+    running = Networked(binary, tmp_path_factory.mktemp("host") / "data", "--function-network", "host")
+    yield running
+    running.stop()
+
+
+def test_on_the_hosts_network_our_clients_turn_names(shared):
+    found = shared.run("""
+        const { DynamoDBClient, ListTablesCommand } = require('@aws-sdk/client-dynamodb');
+        const list = (options) => tried(async () => (await new DynamoDBClient(options).send(new ListTablesCommand({}))).TableNames);
+        const told = await list({}), plain = await list({ endpoint: 'http://dynamodb.eu-west-1.amazonaws.com' });
+        const prefixed = await tried(() => prefix(event.platform));
+        const leaked = process.env._PARVIS_AWS_PORTS ?? null, before = await connect({ host: '127.0.0.1', port: event.loopback });
+        const fetched = await tried(async () => (await fetch('https://sqs.eu-west-1.amazonaws.com/')).status);
+        delete process.env.AWS_ENDPOINT_URL;
+        return { lists: [told, plain, await list({})], https: (await get('https://s3.eu-west-1.amazonaws.com/')).slice(0, 3), prefixed, leaked, before, fetched };""", platform=shared.port, loopback=shared.port)
+    assert found["lists"] == [[], [], []] and found["https"][0] in "45" and found["prefixed"] == 200 and found["leaked"] is None and found["before"] == "connected"
+    assert isinstance(found["fetched"], int), found
+
+
+def test_on_the_hosts_network_boto3_is_turned_too(shared):
+    shared.deploy("python-shared", "index.py", PYTHON, Runtime="python3.12")
+    out = shared.call("python-shared", {"code": """
+leaked = os.environ.get('_PARVIS_AWS_PORTS')
+del os.environ['AWS_ENDPOINT_URL']
+out = [tried(lambda: boto3.client('dynamodb').list_tables()['TableNames']), tried(lambda: boto3.client('stepfunctions').start_sync_execution(stateMachineArn='arn:aws:states:eu-west-1:000000000000:stateMachine:x')), leaked]
+"""})
+    assert out[0] == [] and not out[1].startswith("refused") and out[2] is None

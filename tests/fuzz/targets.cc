@@ -24,6 +24,8 @@
 #include "core/fd.h"
 #include "functions/frame_decoder.h"
 #include "functions/messages.h"
+#include "functions/network/dns.h"
+#include "functions/network/names.h"
 #include "functions/response_stream.h"
 #include "functions/runtime_api.h"
 #include "http/message.h"
@@ -132,6 +134,19 @@ std::string decoded_frames(std::string_view input, std::size_t piece) {
 
 // What a worker says: the same messages, however the bytes are cut.
 void worker_frames(std::string_view input) { require(decoded_frames(input, 1) == decoded_frames(input, 1u << 20), input); }
+
+// A worker's resolver: what is a question gets an answer of bounded size to it, and an answer is never taken for a question.
+void dns_question(std::string_view input) {
+  const auto question = network::read_question(input);
+  if (!question && !question.error()) return;
+  if (question) require(question->name.size() < 255 && question->end <= input.size(), input);
+  const network::Rcode code = question ? network::Rcode::kNone : *question.error();
+  const std::string reply = network::answer(input, question ? &*question : nullptr, code, std::array<std::uint8_t, 4>{127, 0, 0, 1});
+  require(reply.size() <= 12 + 255 + 4 + 16 && reply.substr(0, 2) == input.substr(0, 2), input);
+  const auto again = network::read_question(reply);
+  require(!again && !again.error(), input);
+  network::is_platform_name(question ? question->name : input);
+}
 
 // What the worker's side of a channel said to the engine, with one call open: the frames are whole, the first one greets, and
 // the call is answered at most once.
@@ -368,7 +383,7 @@ std::span<const Target> targets() {
       {"http_request", http_request}, {"json_text", json_text}, {"xml_text", xml_text}, {"signature", signature}, {"aws_chunked", aws_chunked},
       {"expression", expression}, {"partiql", partiql}, {"number", number}, {"attribute", attribute}, {"stored_item", stored_item}, {"key_value", key_value}, {"import_file", import_file},
       {"key_tuple", key_tuple}, {"template_text", template_text}, {"zip_package", zip_package}, {"worker_frames", worker_frames}, {"runtime_api", runtime_api},
-      {"stream_prelude", stream_prelude}};
+      {"stream_prelude", stream_prelude}, {"dns_question", dns_question}};
   return kTargets;
 }
 

@@ -251,6 +251,8 @@ def forget_preloaded(folders):
 
 
 def load(channel, request):
+    if ports := os.environ.get("_PARVIS_AWS_PORTS"):
+        turn_names(ports)
     os.environ.clear()
     os.environ.update(request["env"])
     Log.mark = request["mark"].encode("latin-1")
