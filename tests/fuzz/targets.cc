@@ -151,7 +151,7 @@ void dns_question(std::string_view input) {
 // What the worker's side of a channel said to the engine, with one call open: the frames are whole, the first one greets, and
 // the call is answered at most once.
 void check_answers(int channel, std::string_view input) {
-  functions::FrameDecoder decoder("HREPCOF", functions::kFrameBytesMax);
+  functions::FrameDecoder decoder("HREPCOFD", functions::kFrameBytesMax);
   functions::FrameView frame;
   int frames = 0, answers = 0;
   for (;;) {
@@ -163,6 +163,7 @@ void check_answers(int channel, std::string_view input) {
     while ((state = decoder.next(frame)) == functions::FrameDecoder::State::kFrame) {
       require((frames++ == 0) == (frame.type == 'H'), input);
       answers += frame.type == 'O' || frame.type == 'F';
+      require(frame.type != 'D' || answers > 0, input);
     }
     require(state == functions::FrameDecoder::State::kMore, input);
   }
