@@ -89,7 +89,7 @@ struct Pool {
   std::deque<Call> waiting;
   std::vector<std::shared_ptr<Slot>> idle;  // the most recently used last
   unsigned total = 0, loading = 0, finishing = 0;  // booting ones for this function included
-  bool retired = false;
+  bool retired = false, cold = false;       // cold: its workers need its environment when they start
   std::optional<Home> caller;               // who called last
   std::chrono::microseconds mean{0};        // moving mean of recent durations
 };

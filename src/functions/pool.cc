@@ -31,12 +31,26 @@ constexpr milliseconds kLogWatchAfter{20};
 constexpr milliseconds kInitTimeoutMin{10'000};  // Lambda's limit of the init phase
 
 // Interpreters read these at their start only, so a function that sets one boots a worker of its own.
-constexpr std::array kStartupVariables = {"NODE_OPTIONS", "NODE_PATH", "NODE_EXTRA_CA_CERTS", "NODE_ICU_DATA", "NODE_V8_COVERAGE", "UV_THREADPOOL_SIZE",
+constexpr std::array kStartupVariables = {"NODE_OPTIONS", "NODE_EXTRA_CA_CERTS", "NODE_ICU_DATA", "NODE_V8_COVERAGE", "UV_THREADPOOL_SIZE",
                                           "OPENSSL_CONF", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONHASHSEED",
                                           "PYTHONMALLOC", "PYTHONWARNINGS", "PYTHONUTF8"};
 
+// Every function with layers has the variable; where it leads to no folder it says nothing.
+bool leads_nowhere(const FunctionSpec& spec, std::string_view folders) {
+  std::error_code error;
+  while (!folders.empty()) {
+    const std::string_view folder = folders.substr(0, folders.find(':'));
+    folders.remove_prefix(std::min(folders.size(), folder.size() + 1));
+    if (!folder.empty() && folder != spec.code_dir && fs::exists(folder, error)) return false;
+  }
+  return true;
+}
+
 bool needs_cold_boot(const FunctionSpec& spec) {
-  return std::any_of(kStartupVariables.begin(), kStartupVariables.end(), [&](const char* name) { return spec.environment.contains(name); });
+  return std::any_of(kStartupVariables.begin(), kStartupVariables.end(), [&](std::string_view name) {
+    const auto variable = spec.environment.find(std::string(name));
+    return variable != spec.environment.end() && !(name == "LD_LIBRARY_PATH" && leads_nowhere(spec, variable->second));
+  });
 }
 
 // Tells interpreters and SDKs who signs the platform's certificates.
@@ -134,6 +148,7 @@ std::shared_ptr<Pool> Engine::Impl::pool_of(const std::shared_ptr<const Function
     pool = std::make_shared<Pool>();
     pool->spec = spec;
     pool->runtime = runtime;
+    pool->cold = needs_cold_boot(*spec);
   }
   return pool;
 }
@@ -155,7 +170,7 @@ void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& poo
   ++pool->loading;
   ++workers;
   auto& generic = pool->runtime->generic;
-  if (generic.empty() || pool->runtime->kind == Runtime::Kind::kHttp || needs_cold_boot(*pool->spec)) {  // empty always, where workers cannot wait in their cells
+  if (generic.empty() || pool->runtime->kind == Runtime::Kind::kHttp || pool->cold) {  // empty always, where workers cannot wait in their cells
     return asio::post(background, [self = shared_from_this(), pool] { self->boot_for(pool); });
   }
   // One that has booted, when there is one.
@@ -176,7 +191,7 @@ void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& poo
 
 void Engine::Impl::boot_for(const std::shared_ptr<Pool>& pool) {
   const bool http = pool->runtime->kind == Runtime::Kind::kHttp;
-  const bool cold = needs_cold_boot(*pool->spec);
+  const bool cold = pool->cold;
   if (!cold && !prepared(pool->runtime, [self = shared_from_this(), pool] { self->boot_for(pool); })) return;
   if (cold && !http) spdlog::info("function {}: sets start-up variables of its interpreter, so its workers boot cold", pool->spec->name);
   auto booted = boot(pool->runtime, pool->spec.get(), cold || http);

@@ -149,6 +149,21 @@ def handler(event, context):
   EXPECT_EQ(call(spec, R"({"n":1})").cold, false);
 }
 
+// A layer's packages are found by a worker that was there before its function, unless libraries have to be found by its start.
+TEST_F(RuntimesTest, LayersNeedNoColdStart) {
+  fs::create_directories(folder / "layer/python");
+  std::ofstream(folder / "layer/python/shared.py") << "VALUE = 7\n";
+  const auto with_layer = [&] {
+    auto spec = python("import os, shared\ndef handler(e, c): return [shared.VALUE, open('/proc/self/cmdline').read().split('\\0')[-2][:9]]");
+    spec->layers_dir = folder / "layer";
+    spec->environment = {{"PYTHONPATH", spec->layers_dir + "/python"}, {"LD_LIBRARY_PATH", spec->code_dir + ":" + spec->code_dir + "/lib:" + spec->layers_dir + "/lib"}};
+    return spec;
+  };
+  EXPECT_EQ(call(with_layer()).payload, R"([7, "import os"])");  // forked: the command line of the prepared interpreter
+  fs::create_directories(folder / "layer/lib");
+  EXPECT_THAT(call(with_layer()).payload, HasSubstr("[7, \"/"));
+}
+
 TEST_F(RuntimesTest, ABootstrapGetsTheDocumentedHeaders) {
   const InvocationResult result = call(bootstrap(R"(
 import time

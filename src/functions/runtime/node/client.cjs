@@ -453,6 +453,7 @@ function invokeStreaming(event, context, isCurrent) {
 async function load(request) {
   for (const key of Object.keys(process.env)) if (!(key in request.env)) delete process.env[key];
   Object.assign(process.env, request.env);
+  nodeModule._initPaths?.();  // NODE_PATH was read at the start
   logMark = request.mark;
   chooseLogFormat();
   environment = {
