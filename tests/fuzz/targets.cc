@@ -18,6 +18,7 @@
 #include "aws/aws_chunked.h"
 #include "aws/json_codec.h"
 #include "aws/sigv4.h"
+#include "aws/validate.h"
 #include "aws/xml.h"
 #include "core/clock.h"
 #include "core/entropy.h"
@@ -30,6 +31,7 @@
 #include "functions/runtime_api.h"
 #include "http/message.h"
 #include "http/request_parser.h"
+#include "models/dynamodb.h"
 #include "services/dynamodb/attribute_value.h"
 #include "services/dynamodb/compression.h"
 #include "services/dynamodb/evaluate.h"
@@ -68,10 +70,37 @@ void http_request(std::string_view input) {
   }
 }
 
-void json_text(std::string_view input) {
+// As the input of an operation: what was read is written as text that reads as the same.
+void check_input(const aws::OperationModel& op, const boost::json::value& value, std::string_view input) {
+  const std::shared_ptr<void> read = op.make_input(), again = op.make_input();
+  std::vector<std::string> ignored;
   try {
-    (void)boost::json::serialize(aws::parse_json(input));
+    aws::decode_json(*op.input, value, read.get(), ignored);
+    (void)aws::validate(*op.input, read.get());
   } catch (const aws::DecodeError&) {
+    return;
+  } catch (const aws::ApiError&) {  // an attribute value that is none
+    return;
+  }
+  std::string text, second;
+  aws::encode_json(*op.input, read.get(), text);
+  aws::decode_json(*op.input, aws::parse_json(text), again.get(), ignored);
+  aws::encode_json(*op.input, again.get(), second);
+  require(text == second, input);
+}
+
+void json_text(std::string_view input) {
+  namespace model = aws::model::dynamodb;
+  boost::json::value value;
+  try {
+    value = aws::parse_json(input);
+  } catch (const aws::DecodeError&) {
+    return;
+  }
+  (void)boost::json::serialize(value);
+  for (const aws::OperationModel* op : {&model::PutItem::model(), &model::UpdateItem::model(), &model::Query::model(), &model::CreateTable::model(),
+                                        &model::TransactWriteItems::model(), &model::ExportTableToPointInTime::model()}) {
+    check_input(*op, value, input);
   }
 }
 
