@@ -62,7 +62,7 @@ Parsed parse_set(std::string_view type, const json::value& value) {
     throw_validation(std::string(kInvalid) + "Binary sets should not be empty");
   }
   const auto duplicates = [&] {
-    throw_validation(std::string(kInvalid) + "Input collection " + joined(*strings) + " contains duplicates.");
+    throw_validation(std::string(kInvalid) + "Input collection " + joined(*strings) + (type == "BS" ? "of type BS" : "") + " contains duplicates.");
   };
   if (type == "SS") {
     StringSet set{*strings};
@@ -141,7 +141,7 @@ bool is_type_name(std::string_view name) {
 }
 
 Parsed parse_value(const json::value& value, int depth) {
-  if (depth > kJsonDepthMax) throw_validation("Nesting Levels have exceeded supported limits");
+  if (depth > kJsonDepthMax) throw_validation(std::string(kTooDeepMessage));
   const json::object* object = value.if_object();
   if (!object) return std::unexpected("Unexpected value type in payload");
   const json::key_value_pair* typed = nullptr;

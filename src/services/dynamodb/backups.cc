@@ -100,13 +100,10 @@ awaitable<BackupRecord> Backups::find(aws::Scope scope, std::string arn) {
 
 awaitable<std::vector<BackupRecord>> Backups::list(aws::Scope scope, std::string table_name, std::optional<BackupArn> after,
                                                    std::size_t limit, bool& more) {
-  const std::string prefix = table_name.empty() ? backups_prefix(scope) : backups_prefix(scope, table_name);
-  storage::ScanOptions options;
-  options.begin = after ? std::max(prefix, backup_key(scope, after->table_name, after->id) + '\0') : prefix;
-  options.end = storage::prefix_end(prefix);
-  options.limit = limit;
+  std::string prefix = table_name.empty() ? backups_prefix(scope) : backups_prefix(scope, table_name);
+  const std::optional<std::string> after_key = after ? std::optional(backup_key(scope, after->table_name, after->id)) : std::nullopt;
   const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
-  const storage::ScanPage page = co_await snapshot->scan(std::move(options));
+  const storage::ScanPage page = co_await snapshot->scan(listing(std::move(prefix), after_key, limit));
   std::vector<BackupRecord> out;
   for (const storage::Entry& entry : page.entries) out.push_back(read_backup(entry.value, entry.version));
   more = page.more;

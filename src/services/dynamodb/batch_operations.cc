@@ -47,6 +47,7 @@ ItemWrite transaction_write(const aws::Scope& scope, const model::TransactWriteI
   if (parts != 1) {
     throw_validation("TransactItems can only contain one of Check, Put, Update or Delete");
   }
+  if (item.put) check_nesting(item.put->item.value());
   if (item.put) return make_write(scope, *item.put, ItemWrite::Kind::kPut, item.put->item);
   if (item.update) return make_write(scope, *item.update, ItemWrite::Kind::kUpdate, item.update->key);
   if (item.delete_) return make_write(scope, *item.delete_, ItemWrite::Kind::kDelete, item.delete_->key);

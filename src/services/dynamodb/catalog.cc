@@ -166,26 +166,31 @@ void check_active(const TableRecord& table) {
 
 void remove_index(TableRecord& table, std::string_view index_name, storage::Commit& commit) {
   const IndexRecord* index = table.index(index_name);
-  if (!index || !index->global) throw aws::ApiError(kResourceNotFound, "Requested resource not found");
+  if (!index) throw aws::ApiError(kResourceNotFound, "Requested resource not found");
+  if (!index->global) throw_validation("Cannot delete an index that is not a GlobalSecondaryIndex: " + index->name);
   commit.put(purge_key(table.id + "-" + index->id), index_prefix(table.scope, table.id, index->id));
   std::erase_if(table.indexes, [&](const IndexRecord& each) { return each.name == index_name; });
 }
 
 awaitable<std::vector<std::string>> Catalog::list(aws::Scope scope, std::string after, std::size_t limit, bool& more) {
-  const std::string prefix = tables_prefix(scope);
-  storage::ScanOptions options;
-  options.begin = after.empty() ? prefix : table_key(scope, after) + '\0';
-  options.end = storage::prefix_end(prefix);
-  options.limit = limit;
-  options.bytes_max = 64u << 20;
+  const std::optional<std::string> after_key = after.empty() ? std::nullopt : std::optional(table_key(scope, after));
   const std::shared_ptr<storage::Snapshot> snapshot = store_.snapshot();
-  const storage::ScanPage page = co_await snapshot->scan(std::move(options));
+  const storage::ScanPage page = co_await snapshot->scan(listing(tables_prefix(scope), after_key, limit));
   std::vector<std::string> names;
   for (const storage::Entry& entry : page.entries) {
     names.push_back(remember(snapshot, entry.key, {entry.value, entry.version})->name);
   }
   more = page.more;
   co_return names;
+}
+
+storage::ScanOptions listing(std::string prefix, const std::optional<std::string>& after, std::size_t limit) {
+  storage::ScanOptions options;
+  options.end = storage::prefix_end(prefix);
+  options.begin = after ? std::max(prefix, *after + '\0') : std::move(prefix);
+  options.limit = limit;
+  options.bytes_max = 64u << 20;  // the limit alone ends a page
+  return options;
 }
 
 // True when nothing is left under the prefix.

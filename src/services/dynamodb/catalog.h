@@ -76,6 +76,9 @@ void check_active(const TableRecord& table);
 // Takes a global index out of the record and leaves its entries to run_purges(). Throws ResourceNotFoundException.
 void remove_index(TableRecord& table, std::string_view index_name, storage::Commit& commit);
 
+// What a page of a listing scans: up to `limit` keys below `prefix`, behind the key `after`.
+storage::ScanOptions listing(std::string prefix, const std::optional<std::string>& after, std::size_t limit);
+
 // Waits before attempt `attempt` of something that met a conflict; a few milliseconds at most.
 awaitable<> back_off(int attempt, Entropy& entropy);
 

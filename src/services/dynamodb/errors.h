@@ -47,6 +47,8 @@ inline constexpr aws::ErrorSpec kTrimmedDataAccess{"TrimmedDataAccessException",
 inline constexpr aws::ErrorSpec kExpiredIterator{"ExpiredIteratorException", 400, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kInternal{"InternalServerError", 500, aws::Fault::kServer};
 
+inline constexpr std::string_view kTooDeepMessage =
+    "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit";
 [[noreturn]] void throw_validation(std::string message);
 // The only place where a storage failure becomes a DynamoDB error. Details go to the log, never to the client.
 [[noreturn]] void throw_store_error(const storage::StoreError& error);

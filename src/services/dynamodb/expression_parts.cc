@@ -77,6 +77,7 @@ void Placeholders::check_form() const {
       throw_validation("ExpressionAttributeValues contains invalid key: Syntax error; key: \"" + key + "\"");
     }
   }
+  if (have_values_ && nesting_depth(values_) > kNestingDepthMax) throw_validation(std::string(kTooDeepMessage));
 }
 
 void Placeholders::check_used(bool any_expression, std::string_view values_expressions) const {

@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kNoPolicy = "NO_POLICY";
 
 std::string table_of(const aws::Scope& scope, const std::optional<std::string>& arn) {
-  if (!arn->starts_with("arn:")) throw_validation("Invalid ResourceArn: Invalid ARN provided as input " + *arn);
+  check_arn(arn.value());
   return table_name(scope, arn);
 }
 

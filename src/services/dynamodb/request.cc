@@ -26,6 +26,10 @@ std::string table_name(const aws::Scope& scope, const std::optional<std::string>
   return name;
 }
 
+void check_arn(const std::string& arn) {
+  if (!arn.starts_with("arn:")) throw_validation("One or more parameter values were invalid: ARNs must start with 'arn:': " + arn);
+}
+
 void add_usage(Usage& total, const ItemWriteResult& result, double factor) {
   total.table += factor * write_units(result.base_size_bytes);
   for (const auto& [name, units] : result.index_units) total.indexes[name] += factor * units;

@@ -9,6 +9,8 @@ namespace parvis::dynamodb {
 
 // The name, also of an ARN. Throws ValidationException for an ARN of another account, Region or service.
 std::string table_name(const aws::Scope& scope, const std::optional<std::string>& name_or_arn);
+// Throws ValidationException for a ResourceArn that is none.
+void check_arn(const std::string& arn);
 // Refuses a member that is not implemented, by name.
 template <class T>
 void refuse(const std::optional<T>& member, std::string_view name, std::string_view instead) {

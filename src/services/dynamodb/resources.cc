@@ -139,23 +139,7 @@ class TableResource : public aws::ResourceType {
 
   awaitable<aws::ResourceResult> update(aws::ResourceRequest request) override {
     const std::string table = request.physical_id;
-    json::object input{{"TableName", table}};
-    copy_settings(request.properties, input);
-    // What was removed from the template goes back to its default.
-    const auto removed = [&](std::string_view name) {
-      return request.old_properties.contains(name) && !request.properties.contains(name);
-    };
-    if (removed("BillingMode")) input["BillingMode"] = "PROVISIONED";
-    if (removed("DeletionProtectionEnabled")) input["DeletionProtectionEnabled"] = false;
-    if (removed("TableClass")) input["TableClass"] = "STANDARD";
-    const json::value* billing = request.properties.if_contains("BillingMode");
-    if (removed("OnDemandThroughput") && billing && *billing == "PAY_PER_REQUEST") {
-      input["OnDemandThroughput"] = kNoMaximum;
-    }
-    const bool changes = std::ranges::any_of(input, [](const auto& member) {
-      return member.key() != "TableName" && member.key() != "AttributeDefinitions";
-    });
-    if (changes) co_await call(request, "UpdateTable", std::move(input));
+    co_await update_settings(request, table);
     co_await update_indexes(request, table);
     co_await update_stream(request, table);
     co_await update_expiry(request, table);
@@ -195,6 +179,42 @@ class TableResource : public aws::ResourceType {
     aws::ResourceResult out{table, {{"Arn", description.at("TableArn")}}};
     if (description.as_object().contains("StreamSpecification")) out.attributes["StreamArn"] = description.at("LatestStreamArn");
     return out;
+  }
+
+  // What the template wants of the table itself; what was removed from it goes back to its default.
+  static json::object wanted_settings(const aws::ResourceRequest& request) {
+    json::object out;
+    copy_settings(request.properties, out);
+    const auto removed = [&](std::string_view name) {
+      return request.old_properties.contains(name) && !request.properties.contains(name);
+    };
+    if (removed("BillingMode")) out["BillingMode"] = "PROVISIONED";
+    if (removed("DeletionProtectionEnabled")) out["DeletionProtectionEnabled"] = false;
+    if (removed("TableClass")) out["TableClass"] = "STANDARD";
+    const json::value* billing = request.properties.if_contains("BillingMode");
+    if (removed("OnDemandThroughput") && billing && *billing == "PAY_PER_REQUEST") out["OnDemandThroughput"] = kNoMaximum;
+    return out;
+  }
+
+  // One kind of setting at a time, as the service demands.
+  awaitable<> update_settings(const aws::ResourceRequest& request, std::string table) {
+    json::object wanted = wanted_settings(request), before;
+    copy_settings(request.old_properties, before);
+    const json::value current = co_await describe(request, table);
+    const json::value& capacity = current.at("ProvisionedThroughput");
+    const auto changes = [&](std::string_view name) { return wanted.contains(name) && wanted[name] != before[name]; };
+    json::object billing{{"TableName", table}};
+    if (changes("BillingMode")) billing["BillingMode"] = wanted["BillingMode"];
+    const bool has_capacity = wanted.contains("ProvisionedThroughput") &&
+                              wanted["ProvisionedThroughput"].at("ReadCapacityUnits") == capacity.at("ReadCapacityUnits") &&
+                              wanted["ProvisionedThroughput"].at("WriteCapacityUnits") == capacity.at("WriteCapacityUnits");
+    if (wanted.contains("ProvisionedThroughput") && (billing.contains("BillingMode") || !has_capacity)) {
+      billing["ProvisionedThroughput"] = wanted["ProvisionedThroughput"];
+    }
+    if (billing.size() > 1) co_await call(request, "UpdateTable", std::move(billing));
+    for (const std::string_view name : {"OnDemandThroughput", "WarmThroughput", "TableClass", "DeletionProtectionEnabled"}) {
+      if (changes(name)) co_await call(request, "UpdateTable", {{"TableName", table}, {name, wanted[name]}});
+    }
   }
 
   // Another view type is another stream: the old one ends first.

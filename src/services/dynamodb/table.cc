@@ -271,8 +271,12 @@ void check_item(const TableRecord& table, const Item& item, bool is_update) {
     throw_validation(is_update ? "Item size to update has exceeded the maximum allowed size"
                                : "Item size has exceeded the maximum allowed size");
   }
-  if (nesting_depth(item) > kNestingDepthMax) throw_validation("Nesting Levels have exceeded supported limits");
+  check_nesting(item);
   for (const IndexRecord& index : table.indexes) check_index_keys(index, item);
+}
+
+void check_nesting(const Item& item) {
+  if (nesting_depth(item) > kNestingDepthMax) throw_validation(std::string(kTooDeepMessage));
 }
 
 Item key_of(const KeySchema& schema, const Item& item) {

@@ -114,6 +114,8 @@ struct Table {
 void check_key(const KeySchema& schema, const Item& key);
 // Throws ValidationException unless the item has the key and keeps every limit (400 KB, depth, index keys).
 void check_item(const TableRecord& table, const Item& item, bool is_update);
+// Throws ValidationException for values that are nested deeper than an item may hold.
+void check_nesting(const Item& item);
 Item key_of(const KeySchema& schema, const Item& item);
 
 std::string item_key(const TableRecord& table, const Item& item);

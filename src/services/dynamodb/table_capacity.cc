@@ -28,10 +28,13 @@ std::string key_arn(const aws::Scope& scope, const std::optional<std::string>& i
   return begin + "key/" + digits;
 }
 
-std::int64_t maximum(const std::optional<std::int64_t>& in, std::int64_t current, std::string_view name) {
+std::int64_t maximum(const std::optional<std::int64_t>& in, std::int64_t current, std::string_view name, const std::string& index) {
   if (!in) return current;
   if (*in == -1) return 0;  // as AWS spells "no maximum"
-  if (*in < 1) invalid(std::string(name) + " must be greater than 0, or -1 to remove the maximum");
+  if (*in < 1) {
+    invalid("Requested " + std::string(name) + " for OnDemandThroughput for " + (index.empty() ? "table" : "index : " + index) +
+            " is outside of valid range");
+  }
   return *in;
 }
 
@@ -46,33 +49,37 @@ std::optional<EncryptionSetting> encryption_of(const aws::Scope& scope, const st
                                                std::optional<EncryptionSetting> current) {
   if (!in) return current;
   const bool enabled = in->enabled.value_or(false);
-  if (!enabled && (in->sse_type || in->kms_master_key_id)) {
-    invalid("SSEType and KMSMasterKeyId can only be specified when SSESpecification Enabled is true");
-  }
+  if (!enabled && in->sse_type) invalid("SSEType can not be specified if Enabled is false");
+  if (!enabled && in->kms_master_key_id) invalid("KMSMasterKeyId can not be specified if Enabled is false");
   if (in->sse_type == "AES256") invalid("SSEType AES256 is not supported");
+  if (in->kms_master_key_id && !in->sse_type) invalid("SSEType KMS is required if KMSMasterKeyId is specified");
   if (!enabled) return std::nullopt;
   return EncryptionSetting{key_arn(scope, in->kms_master_key_id)};
 }
 
-Throughput on_demand_max_of(const TableRecord& table, const std::optional<model::OnDemandThroughput>& in, Throughput current) {
+Throughput on_demand_max_of(const TableRecord& table, const std::optional<model::OnDemandThroughput>& in, Throughput current,
+                            const std::string& index) {
   if (!table.on_demand) {
-    if (in) invalid("OnDemandThroughput can only be specified when BillingMode is PAY_PER_REQUEST");
+    if (in) {
+      invalid(std::string(in->max_read_request_units ? "MaxReadRequestUnits" : "MaxWriteRequestUnits") + " for OnDemandThroughput cannot be specified " +
+              (index.empty() ? "" : "for index : " + index + " ") + "when the table BillingMode is PROVISIONED");
+    }
     return {};
   }
   if (!in) return current;
-  return {maximum(in->max_read_request_units, current.read, "MaxReadRequestUnits"),
-          maximum(in->max_write_request_units, current.write, "MaxWriteRequestUnits")};
+  return {maximum(in->max_read_request_units, current.read, "MaxReadRequestUnits", index),
+          maximum(in->max_write_request_units, current.write, "MaxWriteRequestUnits", index)};
 }
 
 Throughput warm_of(const TableRecord& table, const std::optional<model::WarmThroughput>& in, Throughput current,
-                   const Throughput& provisioned) {
+                   const Throughput& provisioned, const std::string& index) {
   if (!in) return current;
   const Throughput shown = shown_warm(table, current, provisioned);
   const Throughput wanted{in->read_units_per_second.value_or(shown.read), in->write_units_per_second.value_or(shown.write)};
-  const auto check = [](std::int64_t value, std::int64_t least, std::string_view name) {
+  const auto check = [&index](std::int64_t value, std::int64_t least, std::string_view name) {
     if (value >= least) return;
-    invalid("Requested " + std::string(name) + " for WarmThroughput is lower than the current WarmThroughput of " + std::to_string(least) +
-            ", decreasing WarmThroughput is not supported");
+    invalid("Requested " + std::string(name) + " for WarmThroughput for " + (index.empty() ? "table" : "index " + index) +
+            " is lower than current WarmThroughput, decreasing WarmThroughput is not supported");
   };
   check(wanted.read, shown.read, "ReadUnitsPerSecond");
   check(wanted.write, shown.write, "WriteUnitsPerSecond");

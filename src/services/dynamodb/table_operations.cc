@@ -12,8 +12,16 @@ namespace {
 constexpr std::size_t kListTablesMax = 100;
 
 std::string name_of_arn(const aws::Scope& scope, const std::optional<std::string>& arn) {
-  if (!arn.value().starts_with("arn:")) throw_validation("Invalid TableArn: Invalid ResourceArn provided as input " + *arn);
+  check_arn(arn.value());
   return table_name(scope, arn);
+}
+
+// Only the platform itself tags with "aws:".
+void check_tag_keys(const aws::CallContext& call, const std::vector<model::Tag>& tags) {
+  if (call.origin == "template") return;
+  for (const model::Tag& tag : tags) {
+    if (tag.key->starts_with("aws:")) throw_validation("Tag Key cannot be prefixed with aws:, Key: " + *tag.key);
+  }
 }
 
 // Throws ResourceNotFoundException as the operations on tags word it.
@@ -50,9 +58,10 @@ awaitable<model::TableDescription> Service::describe(Table table, std::string st
 }
 
 awaitable<model::CreateTableOutput> Service::create_table(aws::CallContext call, model::CreateTableInput in) {
+  if (in.tags) check_tag_keys(call, *in.tags);
   TableRecord record = make_record(call.scope, in);
   if (!record.policy.empty()) record.policy_revision = catalog_.entropy().token(13, "123456789");
-  const Table table = co_await catalog_.create(std::move(record), stream_view(in.stream_specification));
+  const Table table = co_await catalog_.create(std::move(record), stream_view(in.stream_specification, true));
   co_return model::CreateTableOutput{.table_description = co_await describe(table, "ACTIVE")};
 }
 
@@ -75,9 +84,11 @@ awaitable<model::UpdateTableOutput> Service::update_table(aws::CallContext call,
   const bool updates_indexes = in.global_secondary_index_updates && !in.global_secondary_index_updates->empty();
   if (!in.provisioned_throughput && !in.billing_mode && !in.stream_specification && !updates_indexes && !in.sse_specification &&
       !in.table_class && !in.deletion_protection_enabled && !in.on_demand_throughput && !in.warm_throughput) {
-    throw_validation("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
-                     "SSESpecification or ReplicaUpdates is required");
+    throw_validation("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, "
+                     "SSESpecification, ReplicaUpdates, MultiAccountReplicaReady, ReplicaTransitRoleArn, MultiRegionConsistency, "
+                     "DeletionProtectionEnabled, OnDemandThroughput, WarmThroughput or TableClass is required");
   }
+  check_combination(in);
   const std::string name = table_name(call.scope, in.table_name);
   UpdateIds ids{catalog_.entropy().token(8), catalog_.entropy().token(20), false, false};
   // One commit: a request that cannot be done as a whole changes nothing.
@@ -102,13 +113,14 @@ awaitable<model::DeleteTableOutput> Service::delete_table(aws::CallContext call,
 }
 
 awaitable<model::TagResource::Output> Service::tag_resource(aws::CallContext call, model::TagResourceInput in) {
-  const std::map<std::string, std::string> added = checked_tags(in.tags.value());
+  check_tag_keys(call, in.tags.value());
+  const std::map<std::string, std::string> added = checked_tags(*in.tags);
   const std::string name = name_of_arn(call.scope, in.resource_arn);
   if (added.empty()) throw_validation("Atleast one Tag needs to be provided as Input.");
   co_await find_tagged(catalog_, call.scope, *in.resource_arn);
   co_await catalog_.modify(call.scope, name, [&added](TableRecord& record) {
     for (const auto& [key, value] : added) record.tags[key] = value;
-    if (record.tags.size() > 50) throw_validation("A table can have at most 50 tags");
+    check_tag_count(record.tags.size());
   });
   co_return model::TagResource::Output{};
 }

@@ -167,15 +167,22 @@ void add_global_indexes(const model::CreateTableInput& in, std::set<std::string>
     }
     add_name(index.name, names);
     if (!record.on_demand && !each.provisioned_throughput) {
-      invalid("ProvisionedThroughput must be specified for index: " + index.name);
+      invalid("ProvisionedThroughput is not specified for index: " + index.name);
     }
     index.throughput = throughput_of(each.provisioned_throughput);
-    index.on_demand_max = on_demand_max_of(record, each.on_demand_throughput, {});
-    index.warm = warm_of(record, each.warm_throughput, {}, index.throughput);
+    index.on_demand_max = on_demand_max_of(record, each.on_demand_throughput, {}, index.name);
+    index.warm = warm_of(record, each.warm_throughput, {}, index.throughput, index.name);
     record.indexes.push_back(std::move(index));
   }
   if (in.global_secondary_indexes->size() > kGlobalIndexesMax) {
     invalid("GlobalSecondaryIndex count exceeds the per-table limit of " + std::to_string(kGlobalIndexesMax));
+  }
+}
+
+void check_names(const Definitions& definitions) {
+  std::set<std::string> names;
+  for (const auto& each : definitions.value_or(std::vector<model::AttributeDefinition>())) {
+    if (!names.insert(each.attribute_name.value()).second) throw_validation("Attribute Name is duplicated: " + *each.attribute_name);
   }
 }
 
@@ -240,15 +247,23 @@ void describe_index(const TableRecord& record, const IndexRecord& index, model::
 
 std::map<std::string, std::string> checked_tags(const std::vector<model::Tag>& tags) {
   std::map<std::string, std::string> out;
-  for (const model::Tag& tag : tags) out[tag.key.value()] = tag.value.value();
-  if (out.size() > 50) throw_validation("A table can have at most 50 tags");
+  for (const model::Tag& tag : tags) {
+    if (out.emplace(tag.key.value(), tag.value.value()).second) continue;
+    throw_validation("Duplicate Tag Keys provided as input: Duplicate Tag Key found " + *tag.key);
+  }
+  check_tag_count(out.size());
   return out;
+}
+
+void check_tag_count(std::size_t count) {
+  if (count > kTagsMax) throw_validation("Number of Tags exceed the current limit for the provided ResourceArn");
 }
 
 TableRecord make_record(const aws::Scope& scope, const model::CreateTableInput& in) {
   TableRecord record;
   record.scope = scope;
   record.name = table_name(scope, in.table_name);
+  check_names(in.attribute_definitions);
   record.on_demand = in.billing_mode.value_or("PROVISIONED") == "PAY_PER_REQUEST";
   if (record.on_demand && in.provisioned_throughput) {
     invalid("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST");
@@ -306,8 +321,8 @@ IndexRecord make_index(const TableRecord& table, const model::CreateGlobalSecond
     throw aws::ApiError(kLimitExceeded, "Number of GlobalSecondaryIndexes exceeds per-table limit of 20");
   }
   index.throughput = throughput_of(in.provisioned_throughput);
-  index.on_demand_max = on_demand_max_of(table, in.on_demand_throughput, {});
-  index.warm = warm_of(table, in.warm_throughput, {}, index.throughput);
+  index.on_demand_max = on_demand_max_of(table, in.on_demand_throughput, {}, index.name);
+  index.warm = warm_of(table, in.warm_throughput, {}, index.throughput, index.name);
   index.backfilling = true;
   return index;
 }

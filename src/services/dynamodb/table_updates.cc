@@ -13,11 +13,12 @@ constexpr std::string_view kInvalid = "One or more parameter values were invalid
 
 void update_index(const model::UpdateGlobalSecondaryIndexAction& in, TableRecord& record) {
   const auto found = std::ranges::find(record.indexes, in.index_name.value(), &IndexRecord::name);
-  if (found == record.indexes.end() || !found->global) throw aws::ApiError(kResourceNotFound, "Requested resource not found");
+  if (found == record.indexes.end()) throw aws::ApiError(kResourceNotFound, "Requested resource not found");
+  if (!found->global) throw_validation("Cannot update an index that is not a GlobalSecondaryIndex: " + found->name);
   const auto& throughput = in.provisioned_throughput;
   if (throughput) found->throughput = {throughput->read_capacity_units.value(), throughput->write_capacity_units.value()};
-  found->on_demand_max = on_demand_max_of(record, in.on_demand_throughput, found->on_demand_max);
-  found->warm = warm_of(record, in.warm_throughput, found->warm, found->throughput);
+  found->on_demand_max = on_demand_max_of(record, in.on_demand_throughput, found->on_demand_max, found->name);
+  found->warm = warm_of(record, in.warm_throughput, found->warm, found->throughput, found->name);
 }
 
 void check_counts(const std::vector<model::GlobalSecondaryIndexUpdate>& updates) {
@@ -46,22 +47,44 @@ void check_counts(const std::vector<model::GlobalSecondaryIndexUpdate>& updates)
 
 }  // namespace
 
-std::string stream_view(const std::optional<model::StreamSpecification>& in) {
+std::string stream_view(const std::optional<model::StreamSpecification>& in, bool is_create) {
   if (!in) return {};
   const bool enabled = in->stream_enabled.value_or(false);
   if (enabled && !in->stream_view_type) {
-    throw_validation(std::string(kInvalid) + "StreamViewType must be specified when StreamEnabled is true");
+    throw_validation(std::string(kInvalid) + (is_create ? "Table is being created with a stream enabled, UpdateViewType is required"
+                                                        : "If stream is being enabled then UpdateViewType is required"));
   }
   if (!enabled && in->stream_view_type) {
-    throw_validation(std::string(kInvalid) + "StreamViewType must not be specified when StreamEnabled is false");
+    throw_validation(std::string(kInvalid) + (is_create ? "Table is being created with a stream disabled, UpdateViewType should not be specified"
+                                                        : "If stream is being disabled, then UpdateViewType must not be specified"));
   }
   return enabled ? *in->stream_view_type : std::string();
+}
+
+// Source: the service's messages as a public probe recorded them in October 2026.
+void check_combination(const model::UpdateTableInput& in) {
+  const bool updates_indexes = in.global_secondary_index_updates && !in.global_secondary_index_updates->empty();
+  const int others = in.provisioned_throughput.has_value() + in.stream_specification.has_value() + updates_indexes + in.sse_specification.has_value() +
+                     in.table_class.has_value() + in.deletion_protection_enabled.has_value() + in.warm_throughput.has_value();
+  const int all = others + in.billing_mode.has_value() + in.on_demand_throughput.has_value();
+  const auto refuse = [](bool when, std::string_view message) {
+    if (when) throw_validation(std::string(kInvalid) + std::string(message));
+  };
+  refuse(in.sse_specification && all > 1, "Server-Side Encryption modification must be the only operation in the request");
+  refuse(in.table_class && all > 1, "TableClass modification must be the only operation in the request");
+  refuse(in.deletion_protection_enabled && all > 1, "DeletionProtection modification must be the only operation in the request");
+  refuse(in.warm_throughput && all > 1, "WarmThroughput must be the only operation in the request");
+  refuse(in.on_demand_throughput && others > 0, "OnDemandThroughput can only be combined with BillingMode in an UpdateTable request");
+  refuse(in.stream_specification && in.provisioned_throughput, "You cannot modify stream status while updating table IOPS");
+  const bool makes_or_deletes = updates_indexes && std::ranges::any_of(*in.global_secondary_index_updates, [](const auto& each) { return !each.update; });
+  refuse(makes_or_deletes && in.provisioned_throughput, "You cannot create or delete index while updating table IOPS");
+  refuse(makes_or_deletes && in.stream_specification, "You cannot create or delete index while changing stream status");
 }
 
 void apply_stream(const std::optional<model::StreamSpecification>& in, UpdateIds& ids, std::int64_t now_ms, TableRecord& record,
                   storage::Commit& commit) {
   if (!in) return;
-  std::string view = stream_view(in);
+  std::string view = stream_view(in, false);
   const bool on = record.stream && record.stream->enabled;
   if (!view.empty()) {
     if (on && record.stream->id == ids.stream) return;  // an earlier attempt arrived

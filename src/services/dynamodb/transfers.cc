@@ -153,15 +153,11 @@ awaitable<TransferRecord> Transfers::find(aws::Scope scope, TransferKind kind, s
 
 awaitable<std::vector<TransferRecord>> Transfers::list(aws::Scope scope, TransferKind kind, std::string table_name,
                                                        std::optional<TransferArn> after, std::size_t limit, bool& more) {
-  const std::string prefix =
-      table_name.empty() ? transfers_prefix(scope, task_kind(kind)) : transfers_prefix(scope, task_kind(kind), table_name);
-  storage::ScanOptions options;
-  options.begin = after ? std::max(prefix, transfer_key(scope, task_kind(kind), after->table_name, after->id) + '\0') : prefix;
-  options.end = storage::prefix_end(prefix);
-  options.limit = limit;
-  options.bytes_max = 64u << 20;
+  std::string prefix = table_name.empty() ? transfers_prefix(scope, task_kind(kind)) : transfers_prefix(scope, task_kind(kind), table_name);
+  const std::optional<std::string> after_key =
+      after ? std::optional(transfer_key(scope, task_kind(kind), after->table_name, after->id)) : std::nullopt;
   const std::shared_ptr<storage::Snapshot> snapshot = catalog_.store().snapshot();
-  const storage::ScanPage page = co_await snapshot->scan(std::move(options));
+  const storage::ScanPage page = co_await snapshot->scan(listing(std::move(prefix), after_key, limit));
   std::vector<TransferRecord> out;
   for (const storage::Entry& entry : page.entries) out.push_back(TransferRecord::from_json(entry.value));
   more = page.more;

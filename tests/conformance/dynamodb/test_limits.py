@@ -64,10 +64,11 @@ def test_sum_beyond_the_range_changes_nothing(client, table):
     ({"NS": []}, INVALID + "An number set  may not be empty"),
     ({"BS": []}, INVALID + "Binary sets should not be empty"),
     ({"SS": ["a", "b", "a"]}, INVALID + "Input collection [a, b, a] contains duplicates."),
+    ({"BS": [b"\xff", b"\0", b"\0"]}, INVALID + "Input collection [/w==, AA==, AA==]of type BS contains duplicates."),
     ({"NS": ["1", "1.0"]}, "Input collection contains duplicates"),
     ({"NULL": False}, INVALID + "Null attribute value types must have the value of true"),
     ({}, "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"),
-    (nested(32), "Nesting Levels have exceeded supported limits"),
+    (nested(32), "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"),
 ])
 def test_values_that_are_refused(client, table, value, message):
     assert message in validation(client("dynamodb").put_item, TableName=table, Item=item(v=value))

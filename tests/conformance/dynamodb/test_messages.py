@@ -11,6 +11,16 @@ NO_VALUES = "ExpressionAttributeValues can only be specified when using expressi
 P = {"KeyConditionExpression": "p = :a", "ExpressionAttributeValues": A}
 
 
+def nested(depth):
+    value = {"S": "leaf"}
+    for _ in range(depth):
+        value = {"M": {"n": value}}
+    return value
+
+
+TOO_DEEP = "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"
+
+
 def condition(text, names=None, values=None):
     more = {"ExpressionAttributeNames": names} if names is not None else {}
     return {"Item": KEY, "ConditionExpression": text, **more, **({"ExpressionAttributeValues": values} if values is not None else {})}
@@ -51,6 +61,7 @@ ROWS = [
     ("update_item", {"Key": KEY, "UpdateExpression": "SET a = list_append(b)"},
      "Invalid UpdateExpression: Incorrect number of operands for operator or function; operator or function: list_append, number of operands: 1"),
     ("update_item", {"Key": KEY, "UpdateExpression": "SET a = nothing(b)"}, "Invalid UpdateExpression: Invalid function name; function: nothing"),
+    ("update_item", {"Key": KEY, "UpdateExpression": "SET a = :a", "ConditionExpression": "d = :d", "ExpressionAttributeValues": {**A, ":d": nested(32)}}, TOO_DEEP),
     ("query", {}, "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."),
     ("query", {"KeyConditions": {}}, "Conditions can be of length 1 or 2 only"),
     ("query", key_condition("s = :n", n={"N": "1"}), "Query condition missed key schema element: p"),
@@ -111,6 +122,15 @@ def test_batches_and_transactions(client, table):
     assert refused(dynamodb.transact_write_items, TransactItems=many)["Message"].endswith("Member must have length less than or equal to 100")
     assert refused(dynamodb.transact_write_items, TransactItems=[{}])["Message"] == (
         "TransactItems can only contain one of Check, Put, Update or Delete")
+    # What is wrong with an expression or an item's depth is told before tables are looked up, in the order of the actions.
+    absent = {"Put": {"TableName": "no-such-table", "Item": KEY}}
+    check = {"ConditionCheck": {"TableName": table, "Key": KEY, "ConditionExpression": "attribute_not_exists("}}
+    unused = {"ConditionCheck": {"TableName": table, "Key": KEY, "ConditionExpression": "attribute_exists(p)", "ExpressionAttributeValues": A}}
+    deep = {"Put": {"TableName": table, "Item": {**KEY, "d": nested(32)}}}
+    syntax = 'Invalid ConditionExpression: Syntax error; token: "<EOF>", near: "("'
+    for actions, message in (([absent, check], syntax), ([check, deep], syntax), ([deep, check], TOO_DEEP),
+                             ([absent, unused], "Value provided in ExpressionAttributeValues unused in expressions: keys: {:a}")):
+        assert refused(dynamodb.transact_write_items, TransactItems=actions) == {"Code": "ValidationException", "Message": message}
     # One item that cannot be updated cancels all.
     update = {"Update": {"TableName": table, "Key": KEY, "UpdateExpression": "SET a = b"}}
     other = {"Put": {"TableName": table, "Item": {**KEY, "p": {"S": "b"}}}}

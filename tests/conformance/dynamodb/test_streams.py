@@ -154,10 +154,11 @@ def test_update_table_is_all_or_nothing(client, table):
                     GlobalSecondaryIndexUpdates=[both])["Code"] == "ValidationException"
     assert error_of(dynamodb.update_table, TableName=table, AttributeDefinitions=definitions,
                     GlobalSecondaryIndexUpdates=[create, {"Delete": {"IndexName": "byKind"}}])["Code"] == "LimitExceededException"
-    assert error_of(dynamodb.update_table, TableName=table, DeletionProtectionEnabled=True,
-                    GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "nothing"}}])["Code"] == "ResourceNotFoundException"
+    capped = {"Update": {"IndexName": "byKind", "OnDemandThroughput": {"MaxReadRequestUnits": 5}}}
+    assert error_of(dynamodb.update_table, TableName=table, GlobalSecondaryIndexUpdates=[
+        capped, {"Delete": {"IndexName": "nothing"}}])["Code"] == "ResourceNotFoundException"
     description = dynamodb.describe_table(TableName=table)["Table"]
-    assert not description["DeletionProtectionEnabled"]
+    assert "OnDemandThroughput" not in description["GlobalSecondaryIndexes"][0]
     assert [index["IndexName"] for index in description["GlobalSecondaryIndexes"]] == ["byKind"]
 
 

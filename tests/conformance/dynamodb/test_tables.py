@@ -7,6 +7,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 INVALID = "One or more parameter values were invalid: "
+NOTHING = (
+    "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, SSESpecification, ReplicaUpdates, "
+    "MultiAccountReplicaReady, ReplicaTransitRoleArn, MultiRegionConsistency, DeletionProtectionEnabled, OnDemandThroughput, WarmThroughput or "
+    "TableClass is required")
 HASH, RANGE = {"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}
 
 
@@ -62,16 +66,48 @@ def index(name="index", keys=(HASH, RANGE), projection=None, **more):
     ({"GlobalSecondaryIndexes": [index(f"index{i}") for i in range(21)]}, INVALID + "GlobalSecondaryIndex count exceeds the per-table limit of 20"),
     ({"GlobalSecondaryIndexes": [index(ProvisionedThroughput={"ReadCapacityUnits": 1, "WriteCapacityUnits": 1})]},
      INVALID + "ProvisionedThroughput should not be specified for index: index when BillingMode is PAY_PER_REQUEST"),
+    ({"BillingMode": "PROVISIONED", "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}, "GlobalSecondaryIndexes": [index()]},
+     INVALID + "ProvisionedThroughput is not specified for index: index"),
+    ({"AttributeDefinitions": definitions("psp")}, "Attribute Name is duplicated: p"),
+    ({"StreamSpecification": {"StreamEnabled": True}}, INVALID + "Table is being created with a stream enabled, UpdateViewType is required"),
+    ({"StreamSpecification": {"StreamEnabled": False, "StreamViewType": "KEYS_ONLY"}},
+     INVALID + "Table is being created with a stream disabled, UpdateViewType should not be specified"),
+    ({"GlobalSecondaryIndexes": [index(OnDemandThroughput={"MaxReadRequestUnits": 0})]},
+     INVALID + "Requested MaxReadRequestUnits for OnDemandThroughput for index : index is outside of valid range"),
+    ({"BillingMode": "PROVISIONED", "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}, "OnDemandThroughput": {"MaxReadRequestUnits": 1}},
+     INVALID + "MaxReadRequestUnits for OnDemandThroughput cannot be specified when the table BillingMode is PROVISIONED"),
+    ({"Tags": [{"Key": "aws:a", "Value": "1"}]}, "Tag Key cannot be prefixed with aws:, Key: aws:a"),
+    ({"Tags": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}, "Duplicate Tag Keys provided as input: Duplicate Tag Key found a"),
+    ({"Tags": [{"Key": str(n), "Value": "1"} for n in range(51)]}, "Number of Tags exceed the current limit for the provided ResourceArn"),
 ])
 def test_tables_that_are_refused(client, changes, message):
     assert error_of(client("dynamodb").create_table, **schema(**changes)) == {"Code": "ValidationException", "Message": message}
 
 
 @pytest.mark.parametrize("changes, message", [
-    ({}, "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or "
-     "ReplicaUpdates is required"),
-    ({"GlobalSecondaryIndexUpdates": []}, "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
-     "SSESpecification or ReplicaUpdates is required"),
+    ({}, NOTHING), ({"GlobalSecondaryIndexUpdates": []}, NOTHING),
+    ({"SSESpecification": {"Enabled": True}, "DeletionProtectionEnabled": True},
+     INVALID + "Server-Side Encryption modification must be the only operation in the request"),
+    ({"TableClass": "STANDARD", "BillingMode": "PAY_PER_REQUEST"}, INVALID + "TableClass modification must be the only operation in the request"),
+    ({"DeletionProtectionEnabled": True, "BillingMode": "PAY_PER_REQUEST"},
+     INVALID + "DeletionProtection modification must be the only operation in the request"),
+    ({"WarmThroughput": {"ReadUnitsPerSecond": 13000}, "BillingMode": "PAY_PER_REQUEST"}, INVALID + "WarmThroughput must be the only operation in the request"),
+    ({"OnDemandThroughput": {"MaxReadRequestUnits": 5}, "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}},
+     INVALID + "OnDemandThroughput can only be combined with BillingMode in an UpdateTable request"),
+    ({"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}, "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}},
+     INVALID + "You cannot modify stream status while updating table IOPS"),
+    ({"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "byKind"}}], "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}},
+     INVALID + "You cannot create or delete index while updating table IOPS"),
+    ({"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "byKind"}}], "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}},
+     INVALID + "You cannot create or delete index while changing stream status"),
+    ({"StreamSpecification": {"StreamEnabled": True}}, INVALID + "If stream is being enabled then UpdateViewType is required"),
+    ({"StreamSpecification": {"StreamEnabled": False, "StreamViewType": "KEYS_ONLY"}},
+     INVALID + "If stream is being disabled, then UpdateViewType must not be specified"),
+    ({"OnDemandThroughput": {"MaxWriteRequestUnits": 0}}, INVALID + "Requested MaxWriteRequestUnits for OnDemandThroughput for table is outside of valid range"),
+    ({"WarmThroughput": {"ReadUnitsPerSecond": 5}},
+     INVALID + "Requested ReadUnitsPerSecond for WarmThroughput for table is lower than current WarmThroughput, decreasing WarmThroughput is not supported"),
+    ({"SSESpecification": {"Enabled": False, "SSEType": "KMS"}}, INVALID + "SSEType can not be specified if Enabled is false"),
+    ({"SSESpecification": {"Enabled": True, "KMSMasterKeyId": "alias/x"}}, INVALID + "SSEType KMS is required if KMSMasterKeyId is specified"),
     ({"GlobalSecondaryIndexUpdates": [{}]}, INVALID + "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, "
      "GlobalSecondaryIndexUpdate.Delete must not be null"),
     ({"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "abc"}}, {"Delete": {"IndexName": "abc"}}]},
@@ -156,6 +192,8 @@ def test_tags(client, made):
     assert dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "3"}]
     assert error_of(dynamodb.tag_resource, ResourceArn=arn, Tags=[])["Message"] == "Atleast one Tag needs to be provided as Input."
     assert error_of(dynamodb.untag_resource, ResourceArn=arn, TagKeys=[])["Message"] == "Atleast one Tag Key needs to be provided as Input."
+    assert error_of(dynamodb.tag_resource, ResourceArn=arn, Tags=[{"Key": "aws:x", "Value": "1"}])["Message"] == "Tag Key cannot be prefixed with aws:, Key: aws:x"
+    assert error_of(dynamodb.list_tags_of_resource, ResourceArn="table/a")["Message"] == INVALID + "ARNs must start with 'arn:': table/a"
     for call, more in ((dynamodb.tag_resource, {"Tags": [{"Key": "a", "Value": "1"}]}), (dynamodb.untag_resource, {"TagKeys": ["a"]}),
                        (dynamodb.list_tags_of_resource, {})):
         assert error_of(call, ResourceArn=arn + "x", **more) == {
