@@ -433,6 +433,7 @@ void Platform::stop() {
   impl.stopping = true;
   impl.events.close();
   if (impl.api_ports) impl.api_ports->stop(kStopGrace);
+  if (impl.function_network) impl.function_network->stop(kStopGrace);
   if (impl.server) {
     impl.server->stop(kStopGrace);
     try {

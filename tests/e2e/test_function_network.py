@@ -357,3 +357,23 @@ del os.environ['AWS_ENDPOINT_URL']
 out = [tried(lambda: boto3.client('dynamodb').list_tables()['TableNames']), tried(lambda: boto3.client('stepfunctions').start_sync_execution(stateMachineArn='arn:aws:states:eu-west-1:000000000000:stateMachine:x')), leaked]
 """})
     assert out[0] == [] and not out[1].startswith("refused") and out[2] is None
+
+
+def test_a_tag_narrows_one_function_and_its_versions(outbound, outside):
+    address, port = outside
+    functions = outbound.client("lambda")
+    code = {"code": "return [await speak({ host: event.address, port: event.port }), await connect({ host: '127.0.0.1', port: event.platform })];", "address": address, "port": port, "platform": outbound.port}
+    text = PRELUDE + "exports.handler = async (event) => eval(`(async () => { ${event.code} })()`);"
+    outbound.deploy("narrow", "index.js", text, Tags={"parvis:network": "platform"})
+    assert outbound.call("narrow", code) == ["refused ECONNREFUSED", "connected"]
+    functions.publish_version(FunctionName="narrow")
+    assert outbound.call("narrow:1", code) == ["refused ECONNREFUSED", "connected"]
+    arn = functions.get_function(FunctionName="narrow")["Configuration"]["FunctionArn"]
+    functions.tag_resource(Resource=arn, Tags={"parvis:network": "none"})
+    for name in ("narrow", "narrow:1"):
+        assert outbound.call(name, code)[0] == "refused ECONNREFUSED"
+        assert outbound.call(name, code)[1] == "refused ECONNREFUSED"
+    functions.untag_resource(Resource=arn, TagKeys=["parvis:network"])
+    assert outbound.call("narrow", code) == ["outside", "connected"]
+    with pytest.raises(functions.exceptions.InvalidParameterValueException, match="parvis:network is none, platform or outbound"):
+        functions.tag_resource(Resource=arn, Tags={"parvis:network": "everything"})

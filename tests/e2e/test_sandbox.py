@@ -30,7 +30,7 @@ def call(serve, name, body, payload=None, **more):
         archive.writestr("index.js", f"{PRELUDE}exports.handler = async (event) => {{ {body} }};")
     functions = serve.client("lambda", read_timeout=60)
     functions.create_function(FunctionName=name, Runtime="nodejs22.x", Handler="index.handler", Role=serve.role,
-                              Code={"ZipFile": code.getvalue()}, Timeout=20, **more)
+                              Code={"ZipFile": code.getvalue()}, **{"Timeout": 20, **more})
     answer = functions.invoke(FunctionName=name, Payload=json.dumps(payload))
     return json.loads(answer["Payload"].read()), answer.get("FunctionError")
 
@@ -105,3 +105,64 @@ def test_strict_names_what_the_host_cannot_do(binary):
                               "--port", str(free_port()), "--sandbox", "strict"], capture_output=True, text=True, timeout=30)
     assert run.returncode == 1 and "--sandbox strict: this host cannot shut functions in completely" in run.stderr
     assert "cgroup memory: " in run.stderr and "memory limits of functions are not enforced" in run.stderr
+
+
+def well(serve, name):
+    assert call(serve, f"{name}-after", "return 'well';") == ("well", None)
+
+
+def memory_of(serve):
+    with open(f"/proc/{serve.process.pid}/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+def test_a_shell_fork_bomb_is_bounded_and_ends_with_its_environment(serve):
+    answer, failed = call(serve, "shell-bomb", "require('child_process').spawn('/bin/bash', ['-c', 'b() { b | b & }; b; b; sleep 4712'], { stdio: 'ignore' }); await new Promise((r) => setTimeout(r, 1500)); process.exit(3);")
+    assert failed == "Unhandled" and answer["errorType"] in ("Runtime.ExitError", "Runtime.OutOfMemory")
+    well(serve, "shell-bomb")
+    assert subprocess.run(["pgrep", "-fc", "sleep 4712"], capture_output=True, text=True).stdout.strip() == "0"
+
+
+def test_closing_every_descriptor_ends_the_environment_alone(serve):
+    answer, failed = call(serve, "closing", "for (let fd = 0; fd < 1024; fd++) { try { fs.closeSync(fd); } catch {} } return 1;")
+    assert failed == "Unhandled" and answer["errorType"] in ("Runtime.ExitError", "Sandbox.Timedout", "Runtime.OutOfMemory"), answer
+    well(serve, "closing")
+
+
+def test_the_clock_cannot_be_set_and_lies_about_it_change_nothing(serve):
+    answer, failed = call(serve, "clock", """
+        const set = tried(() => execSync('date -s 2001-01-01 2>&1')); const real = Date.now;
+        Date.now = () => real() + 1e12; process.hrtime.bigint = () => 0n; globalThis.setTimeout = () => 0;
+        return set;""")
+    assert failed is None and answer.startswith("refused")
+    answer, failed = call(serve, "clock-loop", "Date.now = () => 0; for (;;) {}", Timeout=1)
+    assert failed == "Unhandled" and answer["errorType"] == "Sandbox.Timedout"
+    well(serve, "clock")
+
+
+def test_a_gigabyte_of_output_is_bounded(serve):
+    before = memory_of(serve)
+    answer, failed = call(serve, "loud", "const piece = 'x'.repeat(1 << 20); for (let i = 0; i < 1024; i++) console.log(piece); return 'said';")
+    assert (answer, failed) == ("said", None) or answer["errorType"] == "Sandbox.Timedout", answer
+    assert memory_of(serve) - before < 64 << 20
+    well(serve, "loud")
+
+
+def test_payloads_of_more_than_6_mb_are_errors_of_the_function_or_the_request(serve):
+    answer, failed = call(serve, "large", "return 'x'.repeat(7 << 20);")
+    assert failed == "Unhandled" and answer["errorType"] == "Function.ResponseSizeTooLarge"
+    functions = serve.client("lambda")
+    with pytest.raises(functions.exceptions.RequestTooLargeException):
+        functions.invoke(FunctionName="large", Payload=json.dumps("x" * (7 << 20)))
+    well(serve, "large")
+
+
+def test_one_that_never_reads_is_bounded(serve):
+    """It answers nothing, and its next call's payload would not fit into the channel."""
+    serve_call = serve.client("lambda", read_timeout=60)
+    answer, failed = call(serve, "deaf", "if (event === 'first') { setImmediate(() => { for (;;) {} }); return 'heard'; } return 'again';", "first")
+    assert failed is None or answer["errorType"] in ("Sandbox.Timedout", "Runtime.ExitError")
+    serve_call.update_function_configuration(FunctionName="deaf", Timeout=2)
+    late = serve_call.invoke(FunctionName="deaf", Payload=json.dumps("x" * (5 << 20)))
+    assert json.loads(late["Payload"].read()) == "again" or late.get("FunctionError") == "Unhandled"
+    well(serve, "deaf")

@@ -50,6 +50,8 @@ awaitable<> answers(std::shared_ptr<Secured> self) {
 
 awaitable<> secure(std::shared_ptr<Secured> self, std::function<void(Fd, std::shared_ptr<void>)> serve) {
   self->close_after(kHandshakeWait);
+  boost::system::error_code ignored;
+  self->stream.next_layer().set_option(tcp::no_delay(true), ignored);  // a handshake is short messages in turn
   const auto [failed] = co_await self->stream.async_handshake(asio::ssl::stream_base::server, kAwait);
   self->timer.cancel();
   int ends[2];
@@ -59,7 +61,6 @@ awaitable<> secure(std::shared_ptr<Secured> self, std::function<void(Fd, std::sh
   serve(std::move(theirs), self->held);
   asio::co_spawn(self->plain.get_executor(), answers(self), [self](std::exception_ptr) {});
   co_await pump(self->stream, self->plain);
-  boost::system::error_code ignored;
   self->plain.shutdown(asio::socket_base::shutdown_send, ignored);
 }
 

@@ -83,9 +83,9 @@ class Rooms final : public Doors, public std::enable_shared_from_this<Rooms> {
     });
   }
   void narrow(Reach reach) override {  // any thread
+    if (reach >= reach_) return;
+    reach_ = reach;  // at once: the worker runs its function's code before the doors are shut
     asio::post(context_, [self = shared_from_this(), reach] {
-      if (reach >= self->reach_) return;
-      self->reach_ = reach;
       self->destinations_.clear();
       if (reach == Reach::kNone) self->shut(false);
     });
@@ -124,7 +124,7 @@ class Rooms final : public Doors, public std::enable_shared_from_this<Rooms> {
   udp::socket names_;
   udp::endpoint asker_;
   std::array<char, kQueryBytesMax + 1> question_;
-  Reach reach_;
+  std::atomic<Reach> reach_;
   bool closed_ = false;
   int asking_ = 0;
   std::vector<std::shared_ptr<Door>> doors_;
@@ -185,7 +185,7 @@ void Rooms::accept(const std::shared_ptr<Door>& door) {
     const auto here = weak.lock();
     if (!here || self->closed_ || failed == asio::error::operation_aborted || !here->acceptor.is_open()) return;
     if (!failed) {
-      (self.get()->*here->action)(std::move(socket));
+      if (self->reach_ != Reach::kNone || here->action == &Rooms::runtime_api) (self.get()->*here->action)(std::move(socket));
       return self->accept(here);
     }
     here->pause.expires_after(kAcceptPause);  // too many open files, and the like
@@ -294,7 +294,7 @@ void Rooms::receive_question() {
   names_.async_receive_from(asio::buffer(question_), asker_, [self = shared_from_this()](boost::system::error_code failed, std::size_t bytes) {
     if (self->closed_ || failed == asio::error::operation_aborted || !self->names_.is_open()) return;
     if (!failed) {
-      const std::string_view query(self->question_.data(), bytes);
+      const std::string_view query(self->question_.data(), self->reach_ == Reach::kNone ? 0 : bytes);
       if (const auto known = self->answer_here(query)) {
         boost::system::error_code ignored;  // a worker that does not read loses its answers
         if (!known->empty()) self->names_.send_to(asio::buffer(*known), self->asker_, MSG_DONTWAIT, ignored);
@@ -372,7 +372,7 @@ std::expected<std::shared_ptr<Doors>, std::string> Host::open(pid_t pid, ServeCo
 std::vector<sandbox::TextFile> Host::files() const {
   const HostOptions& options = shared_->options;
   const bool outbound = options.reach == Reach::kOutbound;
-  std::string hosts = "127.0.0.1 localhost parvis\n";
+  std::string hosts = "127.0.0.1 localhost parvis sandbox sandbox.localdomain\n";
   if (outbound) {  // what the host's operator has named; its own loopback is not the worker's
     std::istringstream lines(read_text(options.hosts));
     for (std::string line; std::getline(lines, line);) {

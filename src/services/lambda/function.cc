@@ -8,6 +8,7 @@
 
 #include "core/hash.h"
 #include "core/time_format.h"
+#include "functions/network/names.h"
 #include "services/lambda/errors.h"
 
 namespace parvis::lambda {
@@ -210,6 +211,7 @@ void check_tags(const std::map<std::string, std::string>& tags, bool from_templa
       throw error(kInvalidParameterValue, "System tags (prefix aws:) cannot be added or removed by users: " + key);
     }
     if (!system) ++own;
+    if (key == kNetworkTag && !network::parse_reach(value)) throw error(kInvalidParameterValue, "The tag parvis:network is none, platform or outbound.");
     if (key.empty() || key.size() > 128 || value.size() > 256) {
       throw error(kInvalidParameterValue, "Tag keys have 1 to 128 and tag values up to 256 characters: " + key.substr(0, 128));
     }

@@ -93,6 +93,9 @@ void check_runtime(std::string_view runtime);
 void check_memory(std::int64_t memory_mb);
 void check_timeout(std::int64_t timeout_seconds);
 void check_environment(const std::map<std::string, std::string>& variables);  // reserved keys; 4 KB in total
+// Ours: how far the function's connections go where functions have networks of their own: "none", "platform" or "outbound". It
+// narrows what the platform allows, never widens it, and holds for environments that start later.
+inline constexpr std::string_view kNetworkTag = "parvis:network";
 void check_tags(const std::map<std::string, std::string>& tags, bool from_template);  // 50; no "aws:" from users
 void check_architecture(std::string_view architecture);
 void check_whole(const FunctionRecord& record);  // all of the above that a record carries

@@ -69,7 +69,7 @@ awaitable<model::CreateFunctionOutput> LambdaService::create_function(aws::CallC
     throw exists;
   }
   co_await invoker_.deployed(co_await functions_.get(ref));
-  if (published) co_await invoker_.published(*published);
+  if (published) co_await invoker_.published(*published, record.tags);
   co_return describe(published.value_or(record), {});
 }
 
@@ -163,7 +163,7 @@ awaitable<model::UpdateFunctionCodeOutput> LambdaService::update_function_code(a
   co_await invoker_.deployed(changed.now);
   if (changed.loose) co_await code_.remove(call.scope, *changed.loose);
   if (!published) co_return describe(changed.now.record, {});
-  co_await invoker_.published(*published);
+  co_await invoker_.published(*published, changed.now.record.tags);
   co_return describe(*published, published->version);
 }
 

@@ -11,6 +11,11 @@
 namespace parvis::lambda {
 namespace {
 
+std::optional<network::Reach> reach_of(const FunctionRecord& record) {
+  const auto tag = record.tags.find(std::string(kNetworkTag));
+  return tag == record.tags.end() ? std::nullopt : network::parse_reach(tag->second);
+}
+
 // Accepts every value: the parser is used for its grammar alone.
 struct NullHandler {
   using sv = boost::json::string_view;
@@ -188,9 +193,10 @@ awaitable<std::shared_ptr<const Invoker::Ready>> Invoker::named(std::shared_ptr<
   const std::optional<Part> part = co_await functions_.part(head->record, {kVersionPart, number});
   if (!part) throw not_found(ref);
   const std::shared_ptr<const Ready> known = find_ready(head->record.arn() + ":" + number);
-  if (known && known->function_id == head->record.id) co_return known;
+  if (known && known->function_id == head->record.id && known->spec->reach == reach_of(head->record)) co_return known;
   std::optional<FunctionRecord> version = parse_record(part->bytes);
   if (!version) throw error(kService, "The function's configuration could not be read.");
+  version->tags = head->record.tags;  // a function's tags hold for all of its versions
   co_return co_await ready_version(std::move(*version));
 }
 
@@ -198,6 +204,8 @@ awaitable<std::shared_ptr<const functions::FunctionSpec>> Invoker::make_spec(Fun
   auto spec = std::make_shared<functions::FunctionSpec>();
   spec->code_dir = co_await code_.folder(record.scope, record.code);
   spec->key = fmt::format("{}:{}:{}", record.arn(), record.version, record.version == kLatest ? record.config_id : record.id);
+  spec->reach = reach_of(record);
+  if (spec->reach) spec->key += fmt::format(":network-{}", record.tags.at(std::string(kNetworkTag)));
   spec->name = record.name;
   spec->runtime = record.runtime;
   spec->handler = record.handler;
@@ -220,7 +228,7 @@ awaitable<std::shared_ptr<const Invoker::Ready>> Invoker::latest(std::shared_ptr
   const std::shared_ptr<const Ready> before = find_ready(arn);
   if (before && before->version == head->version) co_return before;
   auto made = std::make_shared<Ready>();
-  if (before && before->config_id == record.config_id && before->function_id == record.id) {  // only tags or the like changed
+  if (before && before->config_id == record.config_id && before->function_id == record.id && before->spec->reach == reach_of(record)) {  // only tags or the like changed
     *made = *before;
   } else {
     made->log_stream = log_stream_name(clock_.wall(), kLatest, entropy_);
@@ -256,8 +264,8 @@ awaitable<std::shared_ptr<const Invoker::Ready>> Invoker::ready_version(Function
   {
     const std::lock_guard lock(mutex_);
     auto& slot = ready_[version.arn() + ":" + version.version];
-    if (slot && slot->function_id == version.id) co_return slot;
-    if (slot) retired = slot->spec->key;  // of a deleted function of the same name
+    if (slot && slot->function_id == version.id && slot->spec->key == made->spec->key) co_return slot;
+    if (slot) retired = slot->spec->key;  // of a deleted function of the same name, or of one with another network
     slot = made;
   }
   if (!retired.empty()) runner_.retire(retired);
@@ -269,7 +277,8 @@ awaitable<> Invoker::deployed(StoredFunction function) {
   if (options_.load_on_deploy) runner_.prepare(*made->spec, true);
 }
 
-awaitable<> Invoker::published(FunctionRecord version) {
+awaitable<> Invoker::published(FunctionRecord version, std::map<std::string, std::string> tags) {
+  version.tags = std::move(tags);
   const bool keep = version.snap_start;  // SnapStart: initialised before the first call
   auto made = co_await ready_version(std::move(version));
   if (options_.load_on_deploy || keep) runner_.prepare(*made->spec, true);

@@ -95,7 +95,7 @@ class Invoker {  // thread-safe; everything given outlives it
 
   // The function's code or configuration is new, or a version is there: an environment of it is loaded when options say so.
   awaitable<> deployed(StoredFunction function);
-  awaitable<> published(FunctionRecord version);
+  awaitable<> published(FunctionRecord version, std::map<std::string, std::string> tags);
   // The function (or the version that the qualifier names) is gone: its workers take no further calls.
   void forget(const FunctionRef& ref);
 

@@ -87,6 +87,8 @@ INSTANTIATE_TEST_SUITE_P(Values, Limits, testing::Values(
     LimitCase{"environment_key", [] { check_environment({{"1A", "x"}}); }, "regular expression pattern"},
     LimitCase{"environment_null", [] { check_environment({{"AB", std::string("a\0b", 3)}}); }, "null character"},
     LimitCase{"system_tag", [] { check_tags({{"aws:x", "y"}}, false); }, "System tags"},
+    LimitCase{"network_tag", [] { check_tags({{"parvis:network", "platform"}}, false); }, ""},
+    LimitCase{"unknown_network", [] { check_tags({{"parvis:network", "some"}}, false); }, "parvis:network is none, platform or outbound"},
     LimitCase{"template_tag", [] { check_tags({{"aws:x", "y"}}, true); }, ""}),
     [](const auto& info) { return info.param.name; });
 

@@ -59,7 +59,7 @@ awaitable<model::PublishVersionOutput> LambdaService::publish_version(aws::CallC
     storage::Commit with;
     const FunctionRecord version = add_version(function.record, in.description, with);
     if (!co_await functions_.write(function.record, function.version, std::move(with))) continue;
-    co_await invoker_.published(version);
+    co_await invoker_.published(version, function.record.tags);
     co_return describe(version, version.version);
   }
   throw update_in_progress(ref);
