@@ -46,6 +46,7 @@ sandbox::Policy namespace_policy(const EngineOptions& options, const Program& pr
   }
   if (!options.ca_path.empty()) policy.views.push_back({options.ca_path, kAuthority});
   if (!options.ca_bundle_path.empty()) policy.views.insert(policy.views.end(), {{options.ca_bundle_path, kBundle}, {options.ca_bundle_path, kSystemBundle}});
+  if (program.bootstrap && !function) return policy;  // waits for it
   if (program.bootstrap) {
     policy.shelves.clear();
     policy.views.push_back({function->code_dir, kTask});
@@ -102,8 +103,9 @@ std::expected<std::unique_ptr<Cell>, std::string> Cell::make(const EngineOptions
   std::error_code error;
   fs::create_directories(cell->folder_ + "/tmp", error);
   if (error) return std::unexpected("cannot create " + cell->folder_ + ": " + error.message());
-  cell->bootstrap_ = program.bootstrap;
-  cell->places_ = {program.interpreter, program.client, program.sdk_dir, cell->folder_ + "/tmp", program.bootstrap ? function->code_dir : cell->folder_, options.ca_path, options.ca_bundle_path};
+  cell->own_program_ = program.bootstrap;
+  cell->bootstrap_ = program.bootstrap && function;
+  cell->places_ = {program.interpreter, program.client, program.sdk_dir, cell->folder_ + "/tmp", cell->bootstrap_ ? function->code_dir : cell->folder_, options.ca_path, options.ca_bundle_path};
   if (!options.sandbox) return cell;
   const bool namespaces = options.sandbox->facilities.namespaces;
   auto plan = options.sandbox->plans->of(namespaces ? namespace_policy(options, program, function) : landlock_policy(options, program, cell->folder_, function));
@@ -141,12 +143,15 @@ std::expected<Cell::FunctionPlaces, std::string> Cell::take_in(int pidfd, const 
   if (!sandbox_->isolated()) return FunctionPlaces{function.code_dir, ""};
   if (doors_ && function.reach) doors_->narrow(*function.reach);
   if (bootstrap_) return FunctionPlaces{kTask, ""};
-  std::error_code error;
-  fs::create_directories(cache_dir, error);
-  // Writable by the worker's own user id; only this function's workers ever see the folder.
-  fs::permissions(cache_dir, fs::perms::all, error);
-  if (error) return std::unexpected("cannot create " + cache_dir + ": " + error.message());
-  std::vector<sandbox::View> views{{function.code_dir, kTask}, {cache_dir, kCache, true}};
+  std::vector<sandbox::View> views{{function.code_dir, kTask}};
+  if (!own_program_) {
+    std::error_code error;
+    fs::create_directories(cache_dir, error);
+    // Writable by the worker's own user id; only this function's workers ever see the folder.
+    fs::permissions(cache_dir, fs::perms::all, error);
+    if (error) return std::unexpected("cannot create " + cache_dir + ": " + error.message());
+    views.push_back({cache_dir, kCache, true});
+  }
   if (!function.layers_dir.empty()) views.push_back({function.layers_dir, kLayers});
   if (auto shown = sandbox_->show(pidfd, views); !shown) return std::unexpected(shown.error());
   return FunctionPlaces{kTask, kCache};

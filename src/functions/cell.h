@@ -54,7 +54,7 @@ class Cell {
   std::shared_ptr<sandbox::Sandbox> sandbox_;
   std::shared_ptr<network::Host> network_;
   std::shared_ptr<network::Doors> doors_;
-  bool bootstrap_ = false;
+  bool own_program_ = false, bootstrap_ = false;  // a bootstrap; its code is there from the start
 };
 
 // The variables that name folders of the host (code, layers, SDK), as the worker will see those.

@@ -56,6 +56,8 @@ struct Slot final : Worker {
   std::unique_ptr<Cell> cell;  // taken away once the process has been reaped
   std::string log_stream, mark;
   std::shared_ptr<Runtime> runtime;
+  Fd orders;                         // of a starter that waits for a bootstrap's function: what it will run
+  unsigned api_port = 0;
   std::shared_ptr<RuntimeApi> door;  // of a bootstrap; closed on `background`
 
   // Guarded by the engine's mutex.
@@ -170,12 +172,14 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   void boot_for(const std::shared_ptr<Pool>& pool);  // background, not locked
   std::expected<std::shared_ptr<Slot>, std::string> boot(const std::shared_ptr<Runtime>& runtime, const FunctionSpec* spec, bool own_environment);  // spec null: generic
   void load(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool);
+  void give_orders(const std::shared_ptr<Slot>& slot, const FunctionSpec& spec);
   bool prepared(const std::shared_ptr<Runtime>& runtime, std::move_only_function<void()> then);  // prepared.cc, as the next two; background
   std::expected<Process, std::string> start_process(Runtime& runtime, const ProcessSpec& spec, int our_channel, bool forkable);
   void drop_zygote(Runtime& runtime, const std::string& why);
   std::map<std::string, std::string> function_environment(const FunctionSpec& spec, const WorkerPlaces& places, const std::string& log_stream) const;
   bool evict_one(const Pool* except);
   void refill();
+  void boot_generic(const std::shared_ptr<Runtime>& runtime);
   void end_worker(const std::shared_ptr<Slot>& slot);
   void forget(Slot& slot);
   ExitStatus reap_worker(Slot& slot);  // not locked, home

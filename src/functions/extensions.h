@@ -46,6 +46,7 @@ class Extensions : public std::enable_shared_from_this<Extensions> {
   };
   Extensions(asio::io_context& context, const Clock& clock, Entropy& entropy, Setup setup, Events events);
 
+  void configure(Setup setup) { setup_ = std::move(setup); }  // before the worker runs
   static bool serves(std::string_view path);
   awaitable<http::Response> handle(http::Request request);
 

@@ -28,6 +28,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kCodeCachesMax = 256;
 constexpr milliseconds kLogWatchAfter{20};
+constexpr milliseconds kStarterPause{30};
 constexpr milliseconds kInitTimeoutMin{10'000};  // Lambda's limit of the init phase
 
 // Interpreters read these at their start only, so a function that sets one boots a worker of its own.
@@ -76,6 +77,19 @@ constexpr std::string_view kStartExtensions = R"(for e in "$1"/*; do
     exec 9<>"/dev/tcp/127.0.0.1/$2" && printf 'POST /parvis/extension-ended/%s/%s HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "${e##*/}" "$code" >&9 ) &
 done
 exec "$0")";
+
+// Waits in a cell for the function whose bootstrap it becomes. Its orders: the folder, how many arguments, those, the environment.
+constexpr const char* kStarter = "/usr/bin/perl";
+constexpr std::string_view kWaitForOrders = R"(open(my $in, '<&=', 3) or exit 70; my $got = ''; while (sysread($in, my $more, 65536)) { $got .= $more } close $in;
+exit 0 if $got eq ''; my ($folder, $count, @all) = split /\0/, $got, -1; pop @all; my @run = splice(@all, 0, $count); %ENV = ();
+for (@all) { my ($name, $value) = split /=/, $_, 2; $ENV{$name} = $value } chdir $folder; exec { $run[0] } @run; print STDERR "cannot start $run[0]: $!\n"; exit 127)";
+
+std::vector<std::string> bootstrap_arguments(const FunctionSpec& spec, const std::string& bootstrap, bool inside, unsigned port) {
+  if (extensions_in(spec.layers_dir).empty()) return {bootstrap};
+  return {kShell, "-c", std::string(kStartExtensions), bootstrap, (inside ? "/opt" : spec.layers_dir) + "/extensions", std::to_string(port)};
+}
+
+std::string no_bootstrap(const std::string& program) { return "Couldn't find valid bootstrap(s): [" + program + "]: " + std::strerror(errno); }
 
 Extensions::Setup extensions_setup(const FunctionSpec& spec, bool reachable) {
   const auto version = spec.environment.find("AWS_LAMBDA_FUNCTION_VERSION");
@@ -148,7 +162,7 @@ std::shared_ptr<Pool> Engine::Impl::pool_of(const std::shared_ptr<const Function
     pool = std::make_shared<Pool>();
     pool->spec = spec;
     pool->runtime = runtime;
-    pool->cold = needs_cold_boot(*spec);
+    pool->cold = runtime->kind != Runtime::Kind::kHttp && needs_cold_boot(*spec);
   }
   return pool;
 }
@@ -170,7 +184,7 @@ void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& poo
   ++pool->loading;
   ++workers;
   auto& generic = pool->runtime->generic;
-  if (generic.empty() || pool->runtime->kind == Runtime::Kind::kHttp || pool->cold) {  // empty always, where workers cannot wait in their cells
+  if (generic.empty() || pool->cold) {  // empty always, where workers cannot wait in their cells
     return asio::post(background, [self = shared_from_this(), pool] { self->boot_for(pool); });
   }
   // One that has booted, when there is one.
@@ -223,9 +237,9 @@ void Engine::Impl::boot_for(const std::shared_ptr<Pool>& pool) {
 std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::shared_ptr<Runtime>& runtime, const FunctionSpec* spec, bool own_environment) {
   if (!setup_error.empty()) return std::unexpected(setup_error);
   const bool http = runtime->kind == Runtime::Kind::kHttp;
-  const std::string program = http ? spec->code_dir + "/bootstrap" : runtime->interpreter;
+  const std::string program = http ? (spec ? spec->code_dir + "/bootstrap" : kStarter) : runtime->interpreter;
   if (access(program.c_str(), X_OK) != 0) {
-    if (http) return std::unexpected("Couldn't find valid bootstrap(s): [" + program + "]: " + std::strerror(errno));
+    if (http) return std::unexpected(no_bootstrap(program));
     return std::unexpected("the interpreter '" + program + "' cannot be run: " + std::strerror(errno));
   }
   auto cell = Cell::make(options, {.interpreter = program, .client = runtime->client, .sdk_dir = sdk_dir_of(options, *runtime), .bootstrap = http}, next_worker++, spec);
@@ -252,19 +266,27 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
   process_spec.output_fd = log_write.get();
   process_spec.sandbox = (*cell)->sandbox();
   std::shared_ptr<RuntimeApi> door;
+  Fd orders_read, orders_write;
+  unsigned port = 0;
   if (http) {
     try {
-      door = RuntimeApi::open(context, std::move(theirs), clock, entropy, extensions_setup(*spec, !(*cell)->has_network()), !(*cell)->has_network());
+      door = RuntimeApi::open(context, std::move(theirs), clock, entropy, spec ? extensions_setup(*spec, !(*cell)->has_network()) : Extensions::Setup{}, !(*cell)->has_network());
     } catch (const std::exception& failure) {
       return std::unexpected(std::string("no address for the Runtime API: ") + failure.what());
     }
     environment["LAMBDA_TASK_ROOT"] = places.directory;
-    const unsigned port = (*cell)->has_network() ? network::kRuntimeApiPort : door->port();
+    port = (*cell)->has_network() ? network::kRuntimeApiPort : door->port();
     environment["AWS_LAMBDA_RUNTIME_API"] = fmt::format("127.0.0.1:{}", port);
-    if (!extensions_in(spec->layers_dir).empty()) {
-      if (access(kShell, X_OK) != 0) return std::unexpected(std::string("the function's extensions need ") + kShell + ": install bash");
-      const bool inside = (*cell)->sandbox() && (*cell)->sandbox()->isolated();
-      process_spec.arguments = {kShell, "-c", std::string(kStartExtensions), places.interpreter, (inside ? "/opt" : spec->layers_dir) + "/extensions", std::to_string(port)};
+    if (spec) {
+      if (!extensions_in(spec->layers_dir).empty() && access(kShell, X_OK) != 0) return std::unexpected(std::string("the function's extensions need ") + kShell + ": install bash");
+      process_spec.arguments = bootstrap_arguments(*spec, places.interpreter, (*cell)->sandbox() && (*cell)->sandbox()->isolated(), port);
+    } else {
+      int orders[2];
+      if (pipe2(orders, O_CLOEXEC) != 0) return std::unexpected(std::string("pipe: ") + std::strerror(errno));
+      orders_read = Fd(orders[0]), orders_write = Fd(orders[1]);
+      environment["PERL_BADLANG"] = "0";
+      process_spec.arguments = {kStarter, "-e", std::string(kWaitForOrders)};
+      process_spec.channel_fd = orders_read.get();
     }
   } else {
     if (runtime->kind == Runtime::Kind::kPython) process_spec.arguments.insert(process_spec.arguments.end(), {"-B", "-u"});
@@ -284,6 +306,8 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
   slot->cell = std::move(*cell);
   slot->runtime = runtime;
   slot->door = std::move(door);
+  slot->orders = std::move(orders_write);
+  slot->api_port = port;
   slot->log_stream = log_stream;
   const std::lock_guard lock(mutex);
   slots.insert(slot);
@@ -313,14 +337,37 @@ std::map<std::string, std::string> Engine::Impl::function_environment(const Func
   return environment;
 }
 
+// A starter becomes the function's bootstrap.
+void Engine::Impl::give_orders(const std::shared_ptr<Slot>& slot, const FunctionSpec& spec) {
+  const WorkerPlaces& places = slot->cell->places();
+  auto environment = function_environment(spec, places, slot->log_stream);
+  environment["LAMBDA_TASK_ROOT"] = places.directory;
+  environment["AWS_LAMBDA_RUNTIME_API"] = fmt::format("127.0.0.1:{}", slot->api_port);
+  const auto arguments = bootstrap_arguments(spec, places.interpreter, true, slot->api_port);
+  std::string orders = places.directory + '\0' + std::to_string(arguments.size()) + '\0';
+  for (const std::string& argument : arguments) orders += argument + '\0';
+  for (const auto& [name, value] : environment) orders += name + "=" + value + '\0';
+  asio::post(background, [slot, orders, setup = extensions_setup(spec, !slot->cell->has_network())]() mutable {
+    slot->door->extensions().configure(std::move(setup));
+    for (std::string_view left = orders; !left.empty();) {  // a pipe holds 64 KiB; variables are at most 4 KB
+      const ssize_t wrote = write(slot->orders.get(), left.data(), left.size());
+      if (wrote <= 0) break;
+      left.remove_prefix(static_cast<std::size_t>(wrote));
+    }
+    slot->orders.reset();
+  });
+}
+
 // Hands the function to the worker. Not locked.
 void Engine::Impl::load(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool) {
   // Bundles are content-addressed, so the folder's name stands for the code. One cache per bundle: functions must not
   // be able to plant compiled code for each other.
+  std::string missing;
+  if (const std::string program = pool->spec->code_dir + "/bootstrap"; slot->orders.get() >= 0 && access(program.c_str(), X_OK) != 0) missing = no_bootstrap(program);
   const std::string cache = options.scratch_dir + "/code-cache/" + hex_encode(sha256(pool->spec->code_dir)).substr(0, 32);
   const auto places = slot->cell->take_in(slot->pidfd(), *pool->spec, cache);
-  if (!places) {
-    const std::string why = "the worker cannot be given the function: " + places.error();
+  if (!places || !missing.empty()) {
+    const std::string why = missing.empty() ? "the worker cannot be given the function: " + places.error() : missing;
     spdlog::error("function {}: {}", pool->spec->name, why);
     Locked locked(*this);
     fail_load(locked, pool, error_payload("Runtime.InvalidEntrypoint", why), {});
@@ -328,6 +375,7 @@ void Engine::Impl::load(const std::shared_ptr<Slot>& slot, const std::shared_ptr
   }
   if (pool->runtime->kind != Runtime::Kind::kHttp && !extensions_in(pool->spec->layers_dir).empty())
     spdlog::warn("function {}: the extensions of its layers are not started: they run beside provided runtimes alone", pool->spec->name);
+  if (slot->orders.get() >= 0) return give_orders(slot, *pool->spec);
   boost::json::object environment;
   for (const auto& [name, value] : function_environment(*pool->spec, slot->cell->places(), slot->log_stream)) environment[name] = value;
   environment["LAMBDA_TASK_ROOT"] = places->code_dir;
@@ -348,26 +396,34 @@ void Engine::Impl::refill() {
   for (const auto& [path, runtime] : runtimes) {
     if (!runtime->wanted || runtime->boot_failed || runtime->booting > 0 || runtime->generic.size() >= options.prebooted) continue;
     ++runtime->booting;
-    asio::post(background, [self = shared_from_this(), runtime] {
-      const auto again = [self, runtime] {
-        const std::lock_guard lock(self->mutex);
-        --runtime->booting;
-        self->refill();
-      };
-      if (!self->prepared(runtime, again)) return;
-      auto booted = self->boot(runtime, nullptr, false);
-      const std::lock_guard lock(self->mutex);
-      if (!booted) {
-        --runtime->booting;
-        runtime->boot_failed = true;
-        if (!self->stopping) spdlog::error("cannot boot a worker: {}", booted.error());
-        return;
-      }
-      runtime->generic.push_back(*booted);
-      (*booted)->watch();
+    // The Runtime API of a bootstrap lives on the same thread, which a start holds up: its first call goes first.
+    const auto later = std::make_shared<asio::steady_timer>(background, runtime->kind == Runtime::Kind::kHttp ? kStarterPause : milliseconds(0));
+    later->async_wait([weak = weak_from_this(), runtime, later](boost::system::error_code error) {
+      const auto self = weak.lock();
+      if (!error && self) self->boot_generic(runtime);
     });
     return;
   }
+}
+
+// Background.
+void Engine::Impl::boot_generic(const std::shared_ptr<Runtime>& runtime) {
+  const auto again = [self = shared_from_this(), runtime] {
+    const std::lock_guard lock(self->mutex);
+    --runtime->booting;
+    self->refill();
+  };
+  if (!prepared(runtime, again)) return;
+  auto booted = boot(runtime, nullptr, false);
+  const std::lock_guard lock(mutex);
+  if (!booted) {
+    --runtime->booting;
+    runtime->boot_failed = true;
+    if (!stopping) spdlog::error("cannot boot a worker: {}", booted.error());
+    return;
+  }
+  runtime->generic.push_back(*booted);
+  (*booted)->watch();
 }
 
 // --- ending ----------------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ std::expected<std::shared_ptr<Runtime>, std::string> Engine::Impl::runtime_of(co
     }
     runtime = std::make_shared<Runtime>(std::move(made));
   }
-  runtime->wanted = runtime->kind != Runtime::Kind::kHttp;
+  runtime->wanted = runtime->kind != Runtime::Kind::kHttp || (options.sandbox && options.sandbox->facilities.namespaces && access("/usr/bin/perl", X_OK) == 0);
   runtime_names[name] = runtime;
   return runtime;
 }

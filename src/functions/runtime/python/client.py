@@ -262,6 +262,7 @@ def load(channel, request):
     extra = [path for path in os.environ.get("PYTHONPATH", "").split(":") if path]
     own = [request["codeDir"], *extra, "/opt/python"]
     sys.path[:0] = own
+    sys.path_importer_cache.clear()  # folders that were not there when the interpreter started are now
     forget_preloaded(own)
     try:
         handler = find_handler(request["handler"])
