@@ -74,6 +74,16 @@ class ApiError : public std::exception {
   boost::json::object members_;
 };
 
+// A value that a shape's own codec refuses. Some operations of a service still say it in older words (aws/service_style.h).
+class ValueError : public ApiError {
+ public:
+  ValueError(const ErrorSpec& spec, std::string message, std::string older) : ApiError(spec, std::move(message)), older_(std::move(older)) {}
+  const std::string& older() const { return older_; }
+
+ private:
+  std::string older_;
+};
+
 struct OperationModel;  // aws/model.h
 
 // Which handler serves which operation. Filled once by platform/, read by every thread afterwards.

@@ -144,6 +144,9 @@ DecodedInput decode_request(const OperationModel& op, http::Request& request, co
         detail::decode_rest(op, request, route, decoded.input.get(), decoded.ignored);
         break;
     }
+  } catch (const ValueError& error) {
+    const ServiceStyle& style = style_of(op.service, protocol);
+    throw ApiError(style.validation, value_message(style, op.name, error));
   } catch (const DecodeError& error) {
     static constexpr ErrorSpec kSerialization{"SerializationException"}, kMalformedXml{"MalformedXML"}, kMalformedInput{"MalformedInput"};
     throw ApiError(protocol == Protocol::kRestXml ? kMalformedXml : protocol == Protocol::kQuery ? kMalformedInput : kSerialization,

@@ -9,10 +9,15 @@ namespace {
 constexpr ErrorSpec kValidationException{"ValidationException", 400, Fault::kClient};
 constexpr ErrorSpec kValidationError{"ValidationError", 400, Fault::kClient};
 
+// As paritysuite's dynamodb-conformance recorded the service in October 2026 (tests/tier3/error-messages/valueLayers.test.ts).
+constexpr std::array<std::string_view, 3> kDynamoDbEnveloped{"PutItem", "UpdateItem", "DeleteItem"};
+constexpr std::array<std::string_view, 4> kDynamoDbOlder{"BatchWriteItem", "Scan", "TransactGetItems", "TransactWriteItems"};
+
 constexpr std::array kStyles{
     // DynamoDB's answers as its users record them (dynalite's tests compare with the service).
     ServiceStyle{.service = "dynamodb", .validation = kValidationException,
-                 .type_prefix = "com.amazonaws.dynamodb.v20120810#", .crc32 = true, .json_posts_only = true},
+                 .type_prefix = "com.amazonaws.dynamodb.v20120810#", .crc32 = true, .json_posts_only = true,
+                 .enveloped_values = kDynamoDbEnveloped, .older_values = kDynamoDbOlder},
     ServiceStyle{.service = "dynamodbstreams", .validation = kValidationException,
                  .type_prefix = "com.amazonaws.dynamodb.v20120810#", .json_posts_only = true},
     // Lambda API Reference, Invoke: the payload is JSON. Error bodies carry the member Type of its exception shapes.
@@ -42,6 +47,12 @@ constexpr std::array<std::string_view, 9> kFrameworkErrors{
 const ServiceStyle& style_of(std::string_view service, Protocol protocol) {
   for (const ServiceStyle& style : kStyles) if (style.service == service) return style;
   return protocol == Protocol::kQuery ? kQueryStyle : kPlain;
+}
+
+std::string value_message(const ServiceStyle& style, std::string_view operation, const ValueError& error) {
+  const auto is_one_of = [&](std::span<const std::string_view> operations) { return std::ranges::find(operations, operation) != operations.end(); };
+  if (is_one_of(style.older_values)) return error.older();
+  return is_one_of(style.enveloped_values) ? "1 validation error detected: " + error.message() : error.message();
 }
 
 std::string error_type(const ServiceStyle& style, std::string_view code) {

@@ -1,6 +1,7 @@
 #include "services/dynamodb/attribute_value.h"
 
 #include <algorithm>
+#include <map>
 
 #include "core/hash.h"
 #include "core/json_text.h"
@@ -23,7 +24,10 @@ std::unexpected<std::string> wrong_json(std::string_view type) {
 
 Number checked_number(std::string_view text) {
   std::expected<Number, std::string> number = Number::parse(text);
-  if (!number) throw_validation(std::move(number.error()));
+  if (!number) {
+    const std::string newer = number.error() + (text.empty() ? ": " : "");
+    throw aws::ValueError(kValidation, newer, std::move(number.error()));
+  }
   return std::move(*number);
 }
 
@@ -47,10 +51,25 @@ std::expected<std::vector<std::string>, std::string> parse_strings(const json::v
   return out;
 }
 
-std::string joined(const std::vector<std::string>& values) {
+std::string joined(const std::vector<std::string>& values, std::string_view separator = ", ", std::string_view quote = "") {
   std::string out = "[";
-  for (const std::string& value : values) out += (out.size() > 1 ? ", " : "") + value;
+  for (const std::string& value : values) ((((out += out.size() > 1 ? separator : "") += quote) += value) += quote);
   return out + "]";
+}
+
+// A set is named as the service built it until it met the member again: in byte order; the rest follows as sent.
+// Source: paritysuite's dynamodb-conformance, tests/tier3/error-messages/valueLayers.test.ts.
+[[noreturn]] void throw_duplicates(std::string_view type, const std::vector<std::string>& sent) {
+  const std::string of_type = type == "BS" ? "of type BS" : "", begin = std::string(kInvalid) + "Input collection ", end = of_type + " contains duplicates.";
+  if (type == "NS") throw aws::ValueError(kValidation, begin + "contains duplicates.", "Input collection contains duplicates");
+  const auto order = [&](const std::string& text) { return type == "BS" ? base64_decode(text).value_or("") : text; };
+  std::map<std::string, std::string> built;
+  std::size_t next = 0;
+  while (next < sent.size() && built.emplace(order(sent[next]), sent[next]).second) ++next;
+  std::vector<std::string> shown;
+  for (const auto& [key, text] : built) shown.push_back(text);
+  shown.insert(shown.end(), sent.begin() + static_cast<std::ptrdiff_t>(next), sent.end());
+  throw aws::ValueError(kValidation, begin + joined(shown, type == "BS" ? "," : ", ", "\"") + end, begin + joined(sent) + end);
 }
 
 Parsed parse_set(std::string_view type, const json::value& value) {
@@ -61,18 +80,15 @@ Parsed parse_set(std::string_view type, const json::value& value) {
     if (type == "NS") throw_validation(std::string(kInvalid) + "An number set  may not be empty");
     throw_validation(std::string(kInvalid) + "Binary sets should not be empty");
   }
-  const auto duplicates = [&] {
-    throw_validation(std::string(kInvalid) + "Input collection " + joined(*strings) + (type == "BS" ? "of type BS" : "") + " contains duplicates.");
-  };
   if (type == "SS") {
     StringSet set{*strings};
-    if (!sort_unique(set.values)) duplicates();
+    if (!sort_unique(set.values)) throw_duplicates(type, *strings);
     return AttributeValue{std::move(set)};
   }
   if (type == "NS") {
     NumberSet set;
     for (const std::string& text : *strings) set.values.push_back(checked_number(text));
-    if (!sort_unique(set.values)) throw_validation("Input collection contains duplicates");
+    if (!sort_unique(set.values)) throw_duplicates(type, *strings);
     return AttributeValue{std::move(set)};
   }
   BinarySet set;
@@ -81,7 +97,7 @@ Parsed parse_set(std::string_view type, const json::value& value) {
     if (!bytes) return std::unexpected("Invalid base64 in a binary set");
     set.values.push_back({std::move(*bytes)});
   }
-  if (!sort_unique(set.values)) duplicates();
+  if (!sort_unique(set.values)) throw_duplicates(type, *strings);
   return AttributeValue{std::move(set)};
 }
 

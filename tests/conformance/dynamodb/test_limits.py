@@ -46,7 +46,7 @@ def test_numbers_are_stored_exactly(client, table, text, stored):
     ("1E126", "Number overflow. Attempting to store a number with magnitude larger than supported range"),
     ("1E-131", "Number underflow. Attempting to store a number with magnitude smaller than supported range"),
     *((bad, f"The parameter cannot be converted to a numeric value: {bad}") for bad in ("abc", "1 ", "NaN", "0x1", "1e", "--1")),
-    ("", "The parameter cannot be converted to a numeric value"),
+    ("", "1 validation error detected: The parameter cannot be converted to a numeric value: "),
 ])
 def test_numbers_out_of_range(client, table, text, message):
     assert message in validation(client("dynamodb").put_item, TableName=table, Item=item(n={"N": text}))
@@ -59,19 +59,42 @@ def test_sum_beyond_the_range_changes_nothing(client, table):
     assert dynamodb.get_item(TableName=table, Key=key())["Item"]["n"]["N"].startswith("9000")
 
 
+ONE = "1 validation error detected: "
+
+
 @pytest.mark.parametrize("value, message", [
     ({"SS": []}, INVALID + "An string set  may not be empty"),
     ({"NS": []}, INVALID + "An number set  may not be empty"),
     ({"BS": []}, INVALID + "Binary sets should not be empty"),
-    ({"SS": ["a", "b", "a"]}, INVALID + "Input collection [a, b, a] contains duplicates."),
-    ({"BS": [b"\xff", b"\0", b"\0"]}, INVALID + "Input collection [/w==, AA==, AA==]of type BS contains duplicates."),
-    ({"NS": ["1", "1.0"]}, "Input collection contains duplicates"),
+    ({"SS": ["a", "b", "a"]}, ONE + INVALID + 'Input collection ["a", "b", "a"] contains duplicates.'),
+    ({"BS": [b"\xff", b"\0", b"\0"]}, ONE + INVALID + 'Input collection ["AA==","/w==","AA=="]of type BS contains duplicates.'),
+    ({"NS": ["1", "1.0"]}, ONE + INVALID + "Input collection contains duplicates."),
     ({"NULL": False}, INVALID + "Null attribute value types must have the value of true"),
     ({}, "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"),
     (nested(32), "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"),
 ])
 def test_values_that_are_refused(client, table, value, message):
     assert message in validation(client("dynamodb").put_item, TableName=table, Item=item(v=value))
+
+
+DUPLICATES = [(INVALID + 'Input collection ["a", "b", "b"] contains duplicates.', INVALID + "Input collection [b, a, b] contains duplicates.", {"SS": ["b", "a", "b"]}),
+              (INVALID + "Input collection contains duplicates.", "Input collection contains duplicates", {"NS": ["2", "1", "2"]}),
+              ("The parameter cannot be converted to a numeric value: abc",) * 2 + ({"N": "abc"},),
+              ("The parameter cannot be converted to a numeric value: ", "The parameter cannot be converted to a numeric value", {"N": ""})]
+
+
+@pytest.mark.parametrize("newer, older, value", DUPLICATES)
+def test_operations_say_it_in_their_words(client, table, newer, older, value):
+    """PutItem, UpdateItem and DeleteItem in an envelope, other reads bare; batches of writes, and transactions in most Regions, in older words."""
+    dynamodb, bad_key, values = client("dynamodb"), {"p": value, "s": {"N": "1"}}, {"ExpressionAttributeValues": {":v": value}}
+    assert validation(dynamodb.put_item, TableName=table, Item=item(v=value)) == ONE + newer
+    assert validation(dynamodb.update_item, TableName=table, Key=key(), UpdateExpression="SET v = :v", **values) == ONE + newer
+    assert validation(dynamodb.delete_item, TableName=table, Key=key(), ConditionExpression="v = :v", **values) == ONE + newer
+    assert validation(dynamodb.get_item, TableName=table, Key=bad_key) == newer
+    assert validation(dynamodb.batch_get_item, RequestItems={table: {"Keys": [bad_key]}}) == newer
+    assert validation(dynamodb.query, TableName=table, KeyConditionExpression="p = :v", **values) == newer
+    assert validation(dynamodb.batch_write_item, RequestItems={table: [{"PutRequest": {"Item": item(v=value)}}]}) == older
+    assert validation(dynamodb.transact_write_items, TransactItems=[{"Put": {"TableName": table, "Item": item(v=value)}}]) in (older, newer)
 
 
 def test_nesting_to_the_limit_and_empty_values(client, table):
