@@ -16,13 +16,6 @@ bool is_in(std::string_view name, std::string_view domain) {
 
 }  // namespace
 
-std::optional<Reach> parse_reach(std::string_view text) {
-  if (text == "none") return Reach::kNone;
-  if (text == "platform") return Reach::kPlatform;
-  if (text == "outbound") return Reach::kOutbound;
-  return std::nullopt;
-}
-
 bool is_platform_name(std::string_view name) {
   return std::ranges::any_of(kPlatformDomains, [&](std::string_view domain) { return is_in(name, domain); });
 }

@@ -14,7 +14,12 @@ enum class Reach {
   kOutbound,  // what else the host reaches by TCP, but neither its own loopback services nor link-local addresses
 };
 // "none", "platform", "outbound"; nullopt for anything else.
-std::optional<Reach> parse_reach(std::string_view text);
+constexpr std::optional<Reach> parse_reach(std::string_view text) {
+  if (text == "none") return Reach::kNone;
+  if (text == "platform") return Reach::kPlatform;
+  if (text == "outbound") return Reach::kOutbound;
+  return std::nullopt;
+}
 
 // The domains of AWS's services; code that spells them reaches the platform. Subject names of the certificates stay inside them.
 inline constexpr std::string_view kPlatformDomains[] = {"amazonaws.com", "amazonaws.com.cn", "api.aws", "on.aws", "amazoncognito.com"};
