@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "cli/signals.h"
+#include "cli/terminal.h"
 #include "platform/companions.h"
 #include "platform/dev_session.h"
 #include "platform/platform.h"
@@ -23,7 +24,7 @@ int fail(const std::string& message) {
   return 1;
 }
 
-void print_served(Platform& platform) {
+std::string served(Platform& platform) {
   std::string out = "\n";
   for (const auto& api : platform.served_apis()) {
     out += fmt::format("  {} ({} API, stage {})\n", api.name, api.kind, api.stage);
@@ -37,8 +38,7 @@ void print_served(Platform& platform) {
   for (const auto& table : platform.tables()) out += fmt::format("  table     {}\n", table);
   out += fmt::format("  AWS APIs  http://localhost:{}\n  health    http://localhost:{}/_parvis/health\n  events    http://localhost:{}/_parvis/events\n",
                      platform.port(), platform.port(), platform.port());
-  std::fputs(out.c_str(), stdout);
-  std::fflush(stdout);
+  return out;
 }
 
 void wait_printing(platform::Printer& printer) {
@@ -48,29 +48,27 @@ void wait_printing(platform::Printer& printer) {
   }
 }
 
-void watch(platform::DevSession& session, Platform& platform, platform::Printer& printer, bool json) {
+void watch(platform::DevSession& session, Platform& platform, platform::Printer& printer, Terminal* shown) {
   platform::Watcher watcher;
   while (!stop_requested()) {
     watcher.watch(session.folders());
     const auto changed = watcher.wait(std::chrono::milliseconds(100), std::chrono::milliseconds(15));
     printer.tick();
     if (changed.empty() || !session.concerns(changed)) continue;
-    if (session.deploy() && !json) print_served(platform);
+    if (session.deploy() && shown) shown->write(served(platform));
   }
 }
 
 int run(const platform::Options& options, const platform::DevOptions& dev, const platform::Project& project) {
   if (dev.fresh) fs::remove_all(options.data_dir);
-  platform::Printer printer({.json = dev.json, .colour = isatty(1) == 1}, [](std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
-  });
+  Terminal terminal;
+  platform::Printer printer({.json = dev.json, .colour = isatty(1) == 1}, [&terminal](std::string_view text) { terminal.write(text); });
   Platform platform(options);  // ends before the printer
   platform.events().set_printer([&printer](const boost::json::object& event) { printer.event(event); }, dev.json);
   platform.start();
   if (dev.empty) {
     platform.serve_apis({});
-    if (!dev.json) print_served(platform);
+    if (!dev.json) terminal.write(served(platform));
     wait_printing(printer);
     return 0;
   }
@@ -80,11 +78,11 @@ int run(const platform::Options& options, const platform::DevOptions& dev, const
   });
   platform::DevSession session(platform, project, dev, options);
   if (session.deploy()) {
-    if (!dev.json) print_served(platform);
+    if (!dev.json) terminal.write(served(platform));
   } else if (!dev.watch) {
     return 1;
   }
-  if (dev.watch) watch(session, platform, printer, dev.json);
+  if (dev.watch) watch(session, platform, printer, dev.json ? nullptr : &terminal);
   wait_printing(printer);
   return 0;
 }

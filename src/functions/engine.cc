@@ -136,7 +136,7 @@ void Engine::Impl::begin(Locked& locked, const std::shared_ptr<Slot>& slot, Call
   locked.after([slot, head = invoke_head(slot->call->invocation, slot->call->spec->timeout), payload = std::move(slot->call->invocation.payload)] {
     slot->send(head, payload);
   });
-  if (options.on_log_line) {
+  if (prints_reports()) {
     locked.after([this, line = start_text(*slot->spec, clock.wall(), slot->call->invocation.request_id), id = slot->call->invocation.request_id,
                   trace = slot->call->invocation.trace_header, name = slot->spec->name] { if (!line.empty()) print({id, trace, name, line}); });
   }
@@ -196,7 +196,7 @@ void Engine::Impl::fail_load(Locked& locked, const std::shared_ptr<Pool>& pool, 
     lines.insert(lines.begin(), start_text(*call.spec, clock.wall(), id));
     for (const std::string& line : lines) {
       if (line.empty()) continue;
-      print({id, call.invocation.trace_header, call.spec->name, line});
+      if (prints_reports()) print({id, call.invocation.trace_header, call.spec->name, line});
       result.log += line + "\n";
     }
     call.done(std::move(result));
@@ -314,27 +314,30 @@ void Engine::Impl::report(Finished finished) {
   const std::string& id = finished.call.invocation.request_id;
   Report report{.duration = result.duration, .init = result.init, .cold = result.cold, .memory_mb = finished.memory_mb, .memory_peak_bytes = result.memory_peak_bytes, .status = {}, .error_type = {}};
   std::string type;
-  const auto add = [&](const std::string& line) {
-    if (!line.empty()) print({id, finished.call.invocation.trace_header, finished.function, line});
+  const auto add = [&](const std::string& line, bool prints) {
     if (line.empty()) return;
+    if (prints) print({id, finished.call.invocation.trace_header, finished.function, line});
     result.log += line;
     result.log += '\n';
   };
+  const bool prints = prints_reports();
   if (result.outcome == Outcome::kTimedOut) {
     report.status = "timeout";
-    if (!finished.call.spec->logs.json) add(timeout_line(clock.wall(), id, finished.call.spec->timeout));
+    if (!finished.call.spec->logs.json) add(timeout_line(clock.wall(), id, finished.call.spec->timeout), true);
   } else if (result.outcome == Outcome::kCrashed) {
     type = error_type(result.payload);
     report.status = "error";
     report.error_type = type;
   }
-  for (const std::string& line : end_texts(*finished.call.spec, clock.wall(), id, report)) add(line);
+  for (const std::string& line : end_texts(*finished.call.spec, clock.wall(), id, report)) add(line, prints);
   if (finished.door) {
     const std::string record = report_record({.json = true, .system = LogLevel::kTrace}, clock.wall(), id, report);
     asio::post(background, [door = std::move(finished.door), record] { door->extensions().record("platform.report", boost::json::parse(record).at("record")); });
   }
   finished.call.done(std::move(result));
 }
+
+bool Engine::Impl::prints_reports() const { return options.on_log_line && (!options.report_lines || options.report_lines()); }
 
 void Engine::Impl::print(const LogLine& line) const {
   if (options.on_log_line) options.on_log_line(line);

@@ -106,8 +106,9 @@ struct EngineOptions {
   unsigned prebooted = 2;           // kept ready per runtime once a function of it is known
   unsigned queue_max = 1000;        // waiting calls per function
   std::chrono::milliseconds idle_timeout{300'000};
-  // Each line as it is printed, for the live log.
-  std::function<void(const LogLine&)> on_log_line;
+  // Each line as it is printed, for the live log; the engine's own (START, END, REPORT) while `report_lines` is true or not set.
+  std::function<void(const LogLine&)> on_log_line = {};
+  std::function<bool()> report_lines = {};
 };
 
 class Engine {

@@ -152,6 +152,7 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   Finished take_finished(Slot& slot, Outcome outcome, std::string payload);
   void report(Finished finished);
   void print(const LogLine& line) const;
+  bool prints_reports() const;
 
   // supervise.cc: what workers do besides answering, and time
   void frame_arrived(Slot& slot, char type, unsigned flags, std::string_view body);

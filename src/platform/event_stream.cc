@@ -58,16 +58,23 @@ void EventSubscription::close() {
   wake();
 }
 
-void EventStream::publish(std::string_view type, boost::json::object members) {
+// The event lives for this call alone, so its parts come from one block that is let go as a whole.
+void EventStream::publish(std::string_view type, Members members) {
   if (!active()) return;
   const Millis now = clock_.wall();
-  boost::json::object event{{"type", type}, {"time", format_iso8601(now)}};
-  if (const auto* took = members.if_contains("durationMs"); took && took->is_number())
-    event["start"] = format_iso8601(now - std::chrono::milliseconds(std::llround(took->to_number<double>())));
-  for (auto& [name, value] : members) event[name] = std::move(value);
-  std::lock_guard lock(mutex_);
+  unsigned char block[4096];
+  boost::json::monotonic_resource memory(block);
+  boost::json::object event(members.size() + 3, boost::json::storage_ptr(&memory));
+  event.emplace("type", type);
+  event.emplace("time", format_iso8601(now));
+  event.insert(members);
+  if (const auto* took = event.if_contains("durationMs"); took && took->is_number())
+    event.emplace("start", format_iso8601(now - std::chrono::milliseconds(std::llround(took->to_number<double>()))));
   if (printer_) printer_(event);
-  std::erase_if(subscriptions_, [this](auto& weak) { return weak.expired() && (--readers_, --routine_readers_, true); });
+  if (!subscribed_) return;
+  const std::lock_guard lock(mutex_);
+  std::erase_if(subscriptions_, [](const auto& weak) { return weak.expired(); });
+  subscribed_ = static_cast<int>(subscriptions_.size());
   if (subscriptions_.empty()) return;
   const std::string line = boost::json::serialize(event);
   for (auto& weak : subscriptions_)
@@ -75,18 +82,15 @@ void EventStream::publish(std::string_view type, boost::json::object members) {
 }
 
 void EventStream::set_printer(std::function<void(const boost::json::object&)> printer, bool routine) {
-  std::lock_guard lock(mutex_);
-  if (!printer_) ++readers_;
-  if (!printer_ && routine) ++routine_readers_;
   printer_ = std::move(printer);
+  prints_routine_ = routine;
 }
 
 std::shared_ptr<EventSubscription> EventStream::subscribe(asio::any_io_executor executor) {
   auto subscription = std::make_shared<EventSubscription>(std::move(executor));
   std::lock_guard lock(mutex_);
   subscriptions_.push_back(subscription);
-  ++readers_;
-  ++routine_readers_;
+  ++subscribed_;
   return subscription;
 }
 

@@ -45,11 +45,12 @@ class EventStream {  // thread-safe
  public:
   explicit EventStream(const Clock& clock) : clock_(clock) {}
   // True when somebody reads: publishers may skip building an event otherwise.
-  bool active() const { return readers_ > 0; }
+  bool active() const { return printer_ || subscribed_ > 0; }
   // The same for an event that tells of nothing but success, which a printer may not want to see.
-  bool active_for_routine() const { return routine_readers_ > 0; }
+  bool active_for_routine() const { return prints_routine_ || subscribed_ > 0; }
   // Adds "type" and "time" (ISO 8601, milliseconds) to `members`, and "start" when they have "durationMs".
-  void publish(std::string_view type, boost::json::object members);
+  using Members = std::initializer_list<std::pair<boost::json::string_view, boost::json::value_ref>>;
+  void publish(std::string_view type, Members members);
   // Called on the publishing thread for each event; must be quick. `routine`: whether it wants calls that went well, too.
   // Set once, before the platform starts.
   void set_printer(std::function<void(const boost::json::object&)> printer, bool routine);
@@ -58,10 +59,11 @@ class EventStream {  // thread-safe
 
  private:
   const Clock& clock_;
-  std::atomic<int> readers_{0}, routine_readers_{0};
+  std::function<void(const boost::json::object&)> printer_;  // before the platform starts, never changed after
+  bool prints_routine_ = false;
+  std::atomic<int> subscribed_{0};
   std::mutex mutex_;
   std::vector<std::weak_ptr<EventSubscription>> subscriptions_;
-  std::function<void(const boost::json::object&)> printer_;
 };
 
 }  // namespace parvis::platform

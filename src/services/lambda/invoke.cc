@@ -164,18 +164,18 @@ std::shared_ptr<const Invoker::Ready> Invoker::find_ready(const std::string& arn
 
 // The hot path reads only the record's version; the record is decoded when it is a new one.
 awaitable<std::shared_ptr<const Invoker::Head>> Invoker::head(FunctionRef ref) {
-  const std::string key = function_key(ref.scope.account, ref.scope.region, ref.name), arn = ref.arn();
+  const std::string key = function_key(ref.scope.account, ref.scope.region, ref.name);
   auto value = co_await functions_.store().snapshot()->get(key);
   if (!value) throw not_found(ref);
   {
     const std::lock_guard lock(mutex_);
-    if (const auto it = heads_.find(arn); it != heads_.end() && it->second->version == value->version) co_return it->second;
+    if (const auto it = heads_.find(key); it != heads_.end() && it->second->version == value->version) co_return it->second;
   }
   std::optional<FunctionRecord> record = parse_record(value->bytes);
   if (!record) throw error(kService, "The function's configuration could not be read.");
-  auto made = std::make_shared<const Head>(Head{value->version, std::move(*record)});
+  const auto made = make_head(value->version, std::move(*record));
   const std::lock_guard lock(mutex_);
-  auto& slot = heads_[arn];
+  auto& slot = heads_[key];
   if (!slot || slot->version < made->version) slot = made;  // else this call keeps what it read
   co_return made;
 }
@@ -224,7 +224,7 @@ awaitable<std::shared_ptr<const functions::FunctionSpec>> Invoker::make_spec(Fun
 
 awaitable<std::shared_ptr<const Invoker::Ready>> Invoker::latest(std::shared_ptr<const Head> head) {
   const FunctionRecord& record = head->record;
-  const std::string arn = record.arn();
+  const std::string& arn = head->arn;
   const std::shared_ptr<const Ready> before = find_ready(arn);
   if (before && before->version == head->version) co_return before;
   auto made = std::make_shared<Ready>();
@@ -273,7 +273,7 @@ awaitable<std::shared_ptr<const Invoker::Ready>> Invoker::ready_version(Function
 }
 
 awaitable<> Invoker::deployed(StoredFunction function) {
-  auto made = co_await latest(std::make_shared<const Head>(Head{function.version, std::move(function.record)}));
+  auto made = co_await latest(make_head(function.version, std::move(function.record)));
   if (options_.load_on_deploy) runner_.prepare(*made->spec, true);
 }
 
@@ -290,7 +290,7 @@ void Invoker::forget(const FunctionRef& ref) {
     const std::lock_guard lock(mutex_);
     const std::string arn = ref.qualified_arn();
     if (ref.qualifier.empty()) {
-      heads_.erase(arn);
+      heads_.erase(function_key(ref.scope.account, ref.scope.region, ref.name));
       running_.erase(arn);
     }
     for (auto it = ready_.lower_bound(arn); it != ready_.end() && it->first.starts_with(arn);) {
@@ -309,24 +309,21 @@ Invoker::Counter Invoker::counter(const std::string& name) {
   return slot;
 }
 
+std::shared_ptr<const Invoker::Head> Invoker::make_head(storage::Version version, FunctionRecord record) {
+  auto head = std::make_shared<Head>(version, std::move(record));
+  head->running = counter(head->record.reserved_concurrency ? head->arn : head->record.scope.account + "/" + head->record.scope.region);
+  return head;
+}
+
 // A function with reserved concurrency has it for itself; all others share what the account has.
 // Differs from AWS: what functions reserve is not taken off what the others share.
-Invoker::Permit Invoker::permit(const FunctionRecord& record) {
-  const auto refuse = [](std::string_view reason) {
-    return error(kTooManyRequests, "Rate Exceeded.", {{"Reason", reason}});
-  };
-  Permit permit(nullptr, nullptr);
-  if (record.reserved_concurrency) {
-    Counter running = counter(record.arn());
-    ++*running;
-    permit.function = std::move(running);
-    if (*permit.function > *record.reserved_concurrency) throw refuse("ReservedFunctionConcurrentInvocationLimitExceeded");
-    return permit;
+Invoker::Permit Invoker::permit(const Head& head) {
+  Permit permit(head.running);
+  const int running = ++*permit.counter;
+  const std::optional<int> own = head.record.reserved_concurrency;
+  if (running > own.value_or(kAccountConcurrency)) {
+    throw error(kTooManyRequests, "Rate Exceeded.", {{"Reason", own ? "ReservedFunctionConcurrentInvocationLimitExceeded" : "ConcurrentInvocationLimitExceeded"}});
   }
-  Counter running = counter(record.scope.account + "/" + record.scope.region);
-  ++*running;
-  permit.account = std::move(running);
-  if (*permit.account > kAccountConcurrency) throw refuse("ConcurrentInvocationLimitExceeded");
   return permit;
 }
 
@@ -339,7 +336,7 @@ struct Invoker::Admitted {
 awaitable<std::shared_ptr<Invoker::Admitted>> Invoker::admit(FunctionRef ref) {
   const std::shared_ptr<const Head> of = co_await head(ref);
   std::shared_ptr<const Ready> ready = co_await named(of, ref);
-  co_return std::make_shared<Admitted>(Admitted{std::move(ref.scope), std::move(ready), permit(of->record)});
+  co_return std::make_shared<Admitted>(Admitted{std::move(ref.scope), std::move(ready), permit(*of)});
 }
 
 const std::string& Invoker::version_of(const Admitted& admitted) { return admitted.ready->number; }

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "aws/api_call.h"
 #include "core/async.h"
@@ -105,24 +106,25 @@ class Invoker {  // thread-safe; everything given outlives it
                                                  const std::string& log_stream) const;
 
  private:
+  using Counter = std::shared_ptr<std::atomic<int>>;
   struct Head {  // a function's record as last read
     storage::Version version = 0;
     FunctionRecord record;
+    std::string arn = record.arn();
+    Counter running;  // what its calls count against: the function's own concurrency, or the account's in this Region
   };
   struct Ready {  // $LATEST or a published version, its code unpacked here
     storage::Version version = 0;  // of the record; 0 for published ones, which never change
     std::string function_id, config_id, number, log_group, log_stream;
     std::shared_ptr<const functions::FunctionSpec> spec;
   };
-  using Counter = std::shared_ptr<std::atomic<int>>;
   struct Permit {  // of one call, as long as it runs
-    Counter function, account;
-    Permit(Counter of_function, Counter of_account) : function(std::move(of_function)), account(std::move(of_account)) {}
+    explicit Permit(Counter of) : counter(std::move(of)) {}
     Permit(Permit&&) = default;
     ~Permit() {
-      if (function) --*function;
-      if (account) --*account;
+      if (counter) --*counter;
     }
+    Counter counter;
   };
   awaitable<std::shared_ptr<const Head>> head(FunctionRef ref);
   awaitable<std::shared_ptr<const Ready>> named(std::shared_ptr<const Head> head, FunctionRef ref);
@@ -131,8 +133,9 @@ class Invoker {  // thread-safe; everything given outlives it
   awaitable<std::shared_ptr<const functions::FunctionSpec>> make_spec(FunctionRecord record, std::string log_stream);
   void add_layers(const FunctionRecord& record, const std::string& code_dir, const std::string& opt, std::map<std::string, std::string>& env) const;
   std::shared_ptr<const Ready> find_ready(const std::string& arn);
-  Permit permit(const FunctionRecord& record);
+  Permit permit(const Head& head);
   Counter counter(const std::string& name);
+  std::shared_ptr<const Head> make_head(storage::Version version, FunctionRecord record);
   struct Note;
   CallResult finish(const Admitted& admitted, const Note& note, functions::InvocationResult result);
 
@@ -143,7 +146,7 @@ class Invoker {  // thread-safe; everything given outlives it
   Entropy& entropy_;
   InvokeOptions options_;
   std::mutex mutex_;  // guards the maps
-  std::map<std::string, std::shared_ptr<const Head>> heads_;    // by ARN
+  std::unordered_map<std::string, std::shared_ptr<const Head>> heads_;  // by the record's key
   std::map<std::string, std::shared_ptr<const Ready>> ready_;   // by ARN; of a published version with its number
   std::map<std::string, Counter> running_;                      // calls, by ARN and by "account/region"
 };

@@ -71,6 +71,19 @@ namespace {
   throw aws::ApiError(errors::kServiceUnavailableException, "The service cannot complete the request.");
 }
 
+// The lines of what was gathered, without empty ones.
+std::vector<LogEvent> lines_of(std::span<const LogStore::Text> texts) {
+  std::vector<LogEvent> lines;
+  for (const auto& [when, text] : texts) {
+    for (std::size_t from = 0; from < text.size();) {
+      const std::size_t to = std::min(text.find('\n', from), text.size());
+      if (to > from) lines.push_back({when, when, text.substr(from, std::min(to - from, kPutBytesMax / 4))});
+      from = to + 1;
+    }
+  }
+  return lines;
+}
+
 }  // namespace
 
 awaitable<> LogStore::commit(storage::Commit commit) {
@@ -214,47 +227,44 @@ awaitable<LogStore::Page> LogStore::read(aws::Scope scope, std::string group, st
   co_return out;
 }
 
+// Called for every call of a function: the lines are told apart when they are written.
 void LogStore::append(const aws::Scope& scope, const std::string& group, const std::string& stream, std::string_view text) {
   const std::int64_t now = clock_.wall().time_since_epoch().count();
   const std::lock_guard lock(mutex_);
-  auto& events = gathered_[{scope.account, scope.region, group, stream}];
-  for (std::size_t from = 0; from < text.size();) {
-    const std::size_t to = std::min(text.find('\n', from), text.size());
-    const std::string_view line = text.substr(from, std::min(to - from, kPutBytesMax / 4));
-    from = to + 1;
-    if (line.empty()) continue;
-    if (gathered_bytes_ + line.size() > kBufferedBytesMax) {
-      ++dropped_;
-      continue;
-    }
-    gathered_bytes_ += line.size();
-    events.push_back({now, now, std::string(line)});
+  if (gathered_bytes_ + text.size() > kBufferedBytesMax) {
+    dropped_ += static_cast<std::uint64_t>(std::ranges::count(text, '\n'));
+    return;
   }
+  gathered_bytes_ += text.size();
+  auto found = gathered_.find(TargetView{scope.account, scope.region, group, stream});
+  if (found == gathered_.end()) found = gathered_.try_emplace({scope.account, scope.region, group, stream}).first;
+  found->second.push_back({now, std::string(text)});
 }
 
 awaitable<> LogStore::flush() {
-  std::map<Target, std::vector<LogEvent>> work;
+  decltype(gathered_) work;
   {
     const std::lock_guard lock(mutex_);
     work.swap(gathered_);
     gathered_bytes_ = 0;
   }
-  for (auto& [target, events] : work) {
-    const aws::Scope scope{target.account, target.region};
+  for (const auto& [target, texts] : work) {
+    const auto& [account, region, group, stream] = target;
+    const aws::Scope scope{account, region};
     const std::string created = boost::json::serialize(boost::json::object{{"created", clock_.wall().time_since_epoch().count()}});
-    co_await put_new(group_key(scope, target.group), encode_group({.created_ms = clock_.wall().time_since_epoch().count(), .retention_days = 0, .made_by_function = true, .tags = {}}));
-    co_await put_new(stream_key(scope, target.group, target.stream), created);
+    co_await put_new(group_key(scope, group), encode_group({.created_ms = clock_.wall().time_since_epoch().count(), .retention_days = 0, .made_by_function = true, .tags = {}}));
+    co_await put_new(stream_key(scope, group, stream), created);
     std::vector<LogEvent> block;
     std::size_t size = 0;
-    for (LogEvent& event : events) {
+    for (LogEvent& event : lines_of(texts)) {
       if (!block.empty() && size + event.message.size() > kBlockBytesMax) {
-        co_await put(scope, target.group, target.stream, std::exchange(block, {}));
+        co_await put(scope, group, stream, std::exchange(block, {}));
         size = 0;
       }
       size += event.message.size();
       block.push_back(std::move(event));
     }
-    co_await put(scope, target.group, target.stream, std::move(block));
+    co_await put(scope, group, stream, std::move(block));
   }
 }
 

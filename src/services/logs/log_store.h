@@ -16,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "aws/api_call.h"
@@ -61,6 +62,10 @@ struct ReadOptions {
 
 class LogStore {  // thread-safe; everything given outlives it
  public:
+  struct Text {  // of one call, with line ends
+    std::int64_t when_ms;
+    std::string text;
+  };
   LogStore(storage::Store& store, const Clock& clock, Entropy& entropy) : store_(store), clock_(clock), entropy_(entropy) {}
   // Throw ResourceAlreadyExistsException, ResourceNotFoundException, ServiceUnavailableException.
   awaitable<> create_group(aws::Scope scope, std::string group, GroupSettings settings = {}, bool take_over = false);
@@ -94,10 +99,8 @@ class LogStore {  // thread-safe; everything given outlives it
 
  private:
   awaitable<> drop_before(aws::Scope scope, std::string group, std::int64_t before_ms);
-  struct Target {
-    std::string account, region, group, stream;
-    auto operator<=>(const Target&) const = default;
-  };
+  using Target = std::tuple<std::string, std::string, std::string, std::string>;  // account, Region, group, stream
+  using TargetView = std::tuple<std::string_view, std::string_view, std::string_view, std::string_view>;
   awaitable<bool> put_new(std::string key, std::string value);
   awaitable<> commit(storage::Commit commit);
   awaitable<std::vector<NamedEntry>> named(std::string prefix, std::string name_prefix, std::string after, std::size_t limit);
@@ -106,7 +109,7 @@ class LogStore {  // thread-safe; everything given outlives it
   const Clock& clock_;
   Entropy& entropy_;
   std::mutex mutex_;
-  std::map<Target, std::vector<LogEvent>> gathered_;
+  std::map<Target, std::vector<Text>, std::less<>> gathered_;
   std::size_t gathered_bytes_ = 0;
   std::atomic<std::uint64_t> dropped_{0};
 };
