@@ -208,7 +208,7 @@ Platform::Impl::Impl(Options given)
 
 // Functions meet the platform on connections of their own; nothing runs before the rest of this object is there.
 functions::EngineOptions Platform::Impl::networked_engine_options() {
-  functions::EngineOptions made = engine_options(options, observation);
+  functions::EngineOptions made = engine_options(options, observation, events);
   function_network = std::make_unique<FunctionNetwork>(options, io.all(), made, [this](http::Request request) { return edge->handle(std::move(request), Caller::kFunction); },
                                                        [this](const http::Request& head) { return pipeline->wants_stream(head); });
   return made;

@@ -232,7 +232,7 @@ void LogStore::append(const aws::Scope& scope, const std::string& group, const s
   const std::int64_t now = clock_.wall().time_since_epoch().count();
   const std::lock_guard lock(mutex_);
   if (gathered_bytes_ + text.size() > kBufferedBytesMax) {
-    dropped_ += static_cast<std::uint64_t>(std::ranges::count(text, '\n'));
+    dropped_ += static_cast<std::uint64_t>(std::ranges::count(text, '\n')) + (text.ends_with('\n') ? 0 : 1);
     return;
   }
   gathered_bytes_ += text.size();
