@@ -40,12 +40,11 @@ templates::Document bundled_template(const DeployArguments& arguments) {
   std::ifstream in(project->template_file, std::ios::binary);
   auto document = templates::parse_document(std::string(std::istreambuf_iterator<char>(in), {}), project->template_file.string());
   if (!document) throw Wrong(document.error().str());
-  auto bundled = platform::bundle_template(std::move(*document), {.esbuild = arguments.tools_dir / "node_modules/@esbuild/linux-x64/bin/esbuild",
-                                                                  .out_dir = project->folder / ".parvis/bundles"});
+  platform::TemplateBundler bundler(arguments.tools_dir / "node_modules/@esbuild/linux-x64/bin/esbuild", project->folder / ".parvis/bundles");
+  auto bundled = bundler.bundle(std::move(*document));
   for (const auto& warning : bundled.warnings) std::fprintf(stderr, "warning: %s\n", warning.str().c_str());
   std::string errors;
   for (const auto& error : bundled.errors) errors += error.str() + "\n";
-  for (const auto& error : bundled.bundle_errors) errors += error;
   if (!errors.empty()) throw Wrong(errors);
   return std::move(bundled.document);
 }

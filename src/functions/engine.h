@@ -136,23 +136,4 @@ class Engine {
   std::shared_ptr<Impl> impl_;
 };
 
-// Bundles TypeScript or JavaScript with esbuild's native binary. Ran on a worker thread by the caller's executor.
-struct BundleOptions {
-  std::string esbuild_path;
-  std::string source_dir;                 // CodeUri
-  std::vector<std::string> entry_points;  // relative to source_dir
-  std::string out_dir;
-  std::string target = "es2022";
-  std::string format = "cjs";             // or "esm"
-  bool minify = false, sourcemap = true;
-  bool keep_folders = true;               // a/b.ts becomes a/b.js; false: b.js, when it is the only entry point
-  std::vector<std::string> external, main_fields, loader, define;
-};
-struct BundleResult {
-  bool ok = false;
-  std::string errors;  // file:line: what is wrong, as esbuild prints it
-  std::vector<std::string> inputs;  // absolute paths of every source that went in, for watching
-};
-BundleResult bundle(const BundleOptions& options);  // blocking: call it from a pool
-
 }  // namespace parvis::functions

@@ -1,5 +1,6 @@
 // Runs real Node.js workers: PARVIS_NODE names the interpreter, else the one that script/setup installs.
 #include "functions/engine.h"
+#include "functions/bundle.h"
 #include "functions/sandbox/facilities.h"
 
 #include <gmock/gmock.h>
@@ -374,11 +375,10 @@ TEST_F(EngineTest, BundledTypeScriptHasStacksOfTheSource) {
   const auto spec = function("");
   std::ofstream(fs::path(spec->code_dir) / "app.ts") << "interface E { name: string }\n\nexport const handler = async (e: E): Promise<string> => {\n  throw new Error(`no ${e.name}`);\n};\n";
   BundleOptions bundling;
-  bundling.esbuild_path = from_environment("PARVIS_ESBUILD", PARVIS_TEST_ESBUILD);
   bundling.source_dir = spec->code_dir;
   bundling.out_dir = fs::path(spec->code_dir) / "out";
   bundling.entry_points = {"app.ts"};
-  ASSERT_TRUE(bundle(bundling).ok);
+  ASSERT_EQ(write_files(Esbuild(from_environment("PARVIS_ESBUILD", PARVIS_TEST_ESBUILD)).bundle(bundling), bundling.out_dir), "");
   spec->code_dir = bundling.out_dir;
   spec->handler = "app.handler";
   const InvocationResult result = call(spec, R"({"name":"luck"})");

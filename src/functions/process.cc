@@ -26,7 +26,7 @@ struct ChildPlan {  // all that the child needs, made before vfork: it may only 
   char* const* arguments;
   char* const* environment;
   const char* directory;
-  int null_fd, output_fd, channel_fd;
+  int input_fd, output_fd, channel_fd;
   rlimit open_files;
   pid_t parent;
   const sandbox::Sandbox* sandbox;  // may be null
@@ -109,7 +109,7 @@ ChildFailure run_child(const ChildPlan& plan) {
   setrlimit(RLIMIT_NOFILE, &plan.open_files);
   umask(022);
   if (chdir(plan.directory) != 0) return {kFolder, errno, {}};
-  if (dup2(plan.null_fd, 0) < 0 || dup2(plan.output_fd, 1) < 0 || dup2(plan.output_fd, 2) < 0) return {kDescriptors, errno, {}};
+  if (dup2(plan.input_fd, 0) < 0 || dup2(plan.output_fd, 1) < 0 || dup2(plan.output_fd, 2) < 0) return {kDescriptors, errno, {}};
   if (plan.channel_fd >= 0 && dup2(plan.channel_fd, 3) < 0) return {kDescriptors, errno, {}};
   int connects = -1;
   if (plan.sandbox && !plan.sandbox->confine(connects)) return {kConfine, errno, {}};
@@ -200,16 +200,16 @@ std::expected<Process, std::string> spawn(const ProcessSpec& spec) {
   arguments.push_back(nullptr);
   environment.push_back(nullptr);
 
-  const Fd null_low(open("/dev/null", O_RDONLY | O_CLOEXEC));
-  const Fd null_fd = lifted(null_low.get());
+  const Fd null_low(spec.input_fd < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1);
+  const Fd input = lifted(spec.input_fd < 0 ? null_low.get() : spec.input_fd);
   const Fd output = lifted(spec.output_fd), channel = lifted(spec.channel_fd);
-  if (null_fd.get() < 0 || output.get() < 0) return std::unexpected(failure(spec, {kDescriptors, errno, {}}));
+  if (input.get() < 0 || output.get() < 0) return std::unexpected(failure(spec, {kDescriptors, errno, {}}));
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_max = std::min<rlim_t>(files.rlim_max, spec.open_files_max);
   files.rlim_cur = files.rlim_max;
   const ChildPlan plan{spec.arguments[0].c_str(), arguments.data(), environment.data(), spec.directory.c_str(),
-                       null_fd.get(), output.get(), channel.get(), files, getpid(), spec.sandbox.get(), -1};
+                       input.get(), output.get(), channel.get(), files, getpid(), spec.sandbox.get(), -1};
   ChildFailure failed;
   std::string refused;
   Fd connects;

@@ -26,6 +26,7 @@ struct ProcessSpec {
   std::vector<std::string> arguments;  // [0] is the program, an absolute path
   std::map<std::string, std::string> environment;
   std::string directory;
+  int input_fd = -1;    // becomes 0; absent: /dev/null
   int output_fd = -1;   // becomes 1 and 2
   int channel_fd = -1;  // becomes 3, when given
   unsigned open_files_max = 1024;  // Lambda's quota of file descriptors

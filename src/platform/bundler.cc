@@ -2,13 +2,14 @@
 
 #include <fstream>
 #include <iterator>
+#include <optional>
+#include <stdexcept>
 
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "core/hash.h"
-#include "functions/engine.h"
 #include "platform/esbuild_messages.h"
 #include "services/lambda/code.h"
 
@@ -34,19 +35,25 @@ std::string read_file(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+std::string hash_of(const std::string& names_and_digests) { return hex_encode(sha256(names_and_digests)).substr(0, 32); }
+std::string hash_line(std::string_view name, std::string_view contents) { return fmt::format("{}\n{}\n", name, hex_encode(sha256(contents))); }
+
 // The hash of every path and its contents below a folder, in order.
 std::string folder_hash(const fs::path& folder) {
   std::set<fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder))
     if (entry.is_regular_file()) files.insert(entry.path());
   std::string all;
-  for (const auto& file : files) all += fmt::format("{}\n{}\n", file.lexically_relative(folder).string(), hex_encode(sha256(read_file(file))));
-  return hex_encode(sha256(all)).substr(0, 32);
+  for (const auto& file : files) all += hash_line(file.lexically_relative(folder).string(), read_file(file));
+  return hash_of(all);
 }
 
+}  // namespace
+
+// One template's way through.
 class Bundler {
  public:
-  Bundler(Document document, const BundlerOptions& options) : options_(options) { result_.document = std::move(document); }
+  Bundler(Document document, TemplateBundler& keeper) : keeper_(keeper) { result_.document = std::move(document); }
 
   BundledTemplate run() {
     auto* resources = result_.document.root.is_object() ? result_.document.root.get_object().if_contains("Resources") : nullptr;
@@ -58,6 +65,7 @@ class Bundler {
       if (type == "AWS::Serverless::LayerVersion") layer(child("/Resources", id), resource.get_object(), "ContentUri");
       if (type == "AWS::Lambda::LayerVersion") layer(child("/Resources", id), resource.get_object(), "Content");
     }
+    std::erase_if(keeper_.done_, [this](const auto& done) { return !used_.contains(done.first); });
     return std::move(result_);
   }
 
@@ -117,9 +125,9 @@ class Bundler {
       return error(at, fmt::format("{} has a package.json and no node_modules", source.string()), "run npm install there");
     for (const auto& entry : fs::recursive_directory_iterator(source))
       if (entry.is_regular_file()) result_.inputs.insert(entry.path());
-    const fs::path target = options_.out_dir / ("layer-" + (below.empty() ? "" : below + "-") + folder_hash(source));
+    const fs::path target = keeper_.out_dir_ / ("layer-" + (below.empty() ? "" : below + "-") + folder_hash(source));
     if (!fs::exists(target)) {
-      const fs::path work = options_.out_dir / fmt::format("work-layer-{}-{}", ::getpid(), layers_++);
+      const fs::path work = keeper_.out_dir_ / fmt::format("work-layer-{}-{}", ::getpid(), layers_++);
       fs::remove_all(work);
       fs::create_directories((work / below).parent_path());
       fs::copy(source, below.empty() ? work : work / below, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
@@ -134,7 +142,6 @@ class Bundler {
     const std::string method = text_at(metadata, "BuildMethod");
     const std::string metadata_at = child(pointer, "Metadata");
     functions::BundleOptions bundle;
-    bundle.esbuild_path = options_.esbuild.string();
     bundle.source_dir = source.string();
     if (method == "esbuild") {
       bundle.keep_folders = false;
@@ -196,7 +203,7 @@ class Bundler {
   fs::path plain(const fs::path& source) {
     for (const auto& entry : fs::recursive_directory_iterator(source))
       if (entry.is_regular_file()) result_.inputs.insert(entry.path());
-    const fs::path target = options_.out_dir / folder_hash(source);
+    const fs::path target = keeper_.out_dir_ / folder_hash(source);
     if (!fs::exists(target)) fs::copy(source, target, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
     return target;
   }
@@ -231,41 +238,63 @@ class Bundler {
     std::string settings;
     for (const auto* list : {&bundle.entry_points, &bundle.external, &bundle.main_fields, &bundle.loader, &bundle.define})
       settings += fmt::format("{}|", fmt::join(*list, ","));
-    settings += fmt::format("{}|{}|{}|{}|{}", bundle.source_dir, bundle.target, bundle.format, bundle.minify, bundle.sourcemap);
-    if (const auto done = done_.find(settings); done != done_.end()) return done->second;
-    const fs::path work = options_.out_dir / fmt::format("work-{}-{}", ::getpid(), done_.size());
-    fs::remove_all(work);
-    fs::create_directories(work);
-    bundle.out_dir = work.string();
-    const functions::BundleResult built = functions::bundle(bundle);
-    for (const auto& input : built.inputs) result_.inputs.insert(input);
-    if (!built.ok) {
-      for (auto& message : parse_esbuild_messages(built.errors, bundle.source_dir))
-        if (message.severity == templates::Severity::kError) result_.errors.push_back(std::move(message));
-      if (result_.errors.empty()) result_.bundle_errors.push_back(built.errors);
-      for (const auto& entry : bundle.entry_points) result_.inputs.insert(fs::path(bundle.source_dir) / entry);
-      fs::remove_all(work);
-      return done_[settings] = fs::path{};
+    settings += fmt::format("{}|{}|{}|{}|{}|{}", bundle.source_dir, bundle.target, bundle.format, bundle.minify, bundle.sourcemap, bundle.keep_folders);
+    if (!used_.insert(settings).second) {  // another function of this template has the same code
+      const auto same = keeper_.done_.find(settings);
+      return same == keeper_.done_.end() ? fs::path{} : same->second.folder;
     }
-    for (auto& message : parse_esbuild_messages(built.errors, bundle.source_dir)) result_.warnings.push_back(std::move(message));
-    const fs::path target = options_.out_dir / folder_hash(work);
-    std::error_code exists;
-    fs::rename(work, target, exists);
-    if (exists) fs::remove_all(work);
-    return done_[settings] = target;
+    const auto known = keeper_.done_.find(settings);
+    if (known == keeper_.done_.end() || !known->second.stamps.unchanged() || !fs::exists(known->second.folder)) {
+      keeper_.done_.erase(settings);
+      auto built = build_anew(bundle);
+      if (!built) return {};
+      keeper_.done_[settings] = std::move(*built);
+    }
+    const auto& done = keeper_.done_.at(settings);
+    result_.inputs.insert(done.inputs.begin(), done.inputs.end());
+    result_.inputs.insert(done.stamps.settings().begin(), done.stamps.settings().end());
+    result_.warnings.insert(result_.warnings.end(), done.warnings.begin(), done.warnings.end());
+    return done.folder;
   }
 
-  const BundlerOptions& options_;
+  std::optional<TemplateBundler::Done> build_anew(functions::BundleOptions& bundle) {
+    bundle.out_dir = (keeper_.out_dir_ / "bundle").string();  // as deep as the folder that the files go to
+    const auto start = std::chrono::steady_clock::now();
+    const functions::BundleResult built = keeper_.esbuild_.bundle(bundle);
+    result_.esbuild += std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start);
+    if (!built.ok) {
+      for (const auto& message : built.errors) result_.errors.push_back(to_diagnostic(message, templates::Severity::kError));
+      for (const auto& entry : bundle.entry_points) result_.inputs.insert(fs::path(bundle.source_dir) / entry);
+      result_.inputs.insert(built.inputs.begin(), built.inputs.end());
+      for (const auto& message : built.errors)
+        if (!message.file.empty()) result_.inputs.insert(message.file);
+      return std::nullopt;
+    }
+    TemplateBundler::Done done{.stamps = SourceStamps::take(built.inputs, bundle.source_dir), .inputs = built.inputs, .warnings = {}, .folder = {}};
+    for (const auto& message : built.warnings) done.warnings.push_back(to_diagnostic(message, templates::Severity::kWarning));
+    std::map<std::string, std::string_view> files(built.files.begin(), built.files.end());
+    std::string all;
+    for (const auto& [name, contents] : files) all += hash_line(name, contents);
+    done.folder = keeper_.out_dir_ / hash_of(all);
+    if (fs::exists(done.folder)) return done;
+    const fs::path work = keeper_.out_dir_ / fmt::format("work-{}", ::getpid());
+    fs::remove_all(work);
+    if (const std::string failed = functions::write_files(built, work.string()); !failed.empty()) throw std::runtime_error(failed);
+    fs::rename(work, done.folder);
+    return done;
+  }
+
+  TemplateBundler& keeper_;
   BundledTemplate result_;
-  std::map<std::string, fs::path> done_;
+  std::set<std::string> used_;  // the settings of this call
   unsigned layers_ = 0;
 };
 
-}  // namespace
+TemplateBundler::TemplateBundler(fs::path esbuild, fs::path out_dir) : esbuild_(esbuild.string()), out_dir_(std::move(out_dir)) {}
 
-BundledTemplate bundle_template(Document document, const BundlerOptions& options) {
-  fs::create_directories(options.out_dir);
-  return Bundler(std::move(document), options).run();
+BundledTemplate TemplateBundler::bundle(Document document) {
+  fs::create_directories(out_dir_);
+  return Bundler(std::move(document), *this).run();
 }
 
 }  // namespace parvis::platform

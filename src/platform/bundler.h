@@ -6,29 +6,48 @@
 // Source: SAM Developer Guide, "Building Node.js Lambda functions with esbuild in AWS SAM".
 #pragma once
 
+#include <chrono>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "functions/bundle.h"
+#include "platform/source_stamps.h"
 #include "templates/document.h"
 
 namespace parvis::platform {
-
-struct BundlerOptions {
-  std::filesystem::path esbuild, out_dir;
-};
 
 struct BundledTemplate {
   templates::Document document;                  // local code replaced by the bundles
   std::vector<templates::Diagnostic> errors;     // of the template and the sources
   std::vector<templates::Diagnostic> warnings;   // of the sources
-  std::vector<std::string> bundle_errors;        // of esbuild itself, as it prints them
   std::set<std::filesystem::path> inputs;        // every source that went in
-  bool ok() const { return errors.empty() && bundle_errors.empty(); }
+  std::chrono::microseconds esbuild{0};          // what bundling itself took
+  bool ok() const { return errors.empty(); }
 };
 
-// Blocking. Functions with the same sources and settings are bundled once.
-BundledTemplate bundle_template(templates::Document document, const BundlerOptions& options);
+// Keeps what it has learnt from one call to the next, which makes the bundling after an edit quick.
+class TemplateBundler {  // one thread, which lives as long as calls are to come
+ public:
+  TemplateBundler(std::filesystem::path esbuild, std::filesystem::path out_dir);
+  // Blocking. Functions with the same sources and settings are bundled once, and those whose sources are unchanged not at all.
+  BundledTemplate bundle(templates::Document document);
+  // Gives memory back; the next call takes longer.
+  void rest() { esbuild_.rest(); }
+
+ private:
+  friend class Bundler;
+  struct Done {
+    SourceStamps stamps;
+    std::vector<std::string> inputs;
+    std::vector<templates::Diagnostic> warnings;
+    std::filesystem::path folder;
+  };
+  functions::Esbuild esbuild_;
+  std::filesystem::path out_dir_;
+  std::map<std::string, Done> done_;  // by settings; of the last call
+};
 
 }  // namespace parvis::platform

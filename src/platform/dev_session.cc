@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "platform/bundler.h"
 #include "platform/env_file.h"
 #include "templates/sam/transform.h"
 
@@ -30,7 +29,7 @@ std::string read_file(const fs::path& path) {
 
 DevSession::DevSession(Platform& platform, Project project, DevOptions dev, Options options)
     : platform_(platform), project_(std::move(project)), dev_(std::move(dev)), options_(std::move(options)),
-      stack_name_(stack_name_of(project_.folder)) {}
+      stack_name_(stack_name_of(project_.folder)), bundler_(options_.tools_dir / "node_modules/@esbuild/linux-x64/bin/esbuild", options_.data_dir / "bundles") {}
 
 void DevSession::publish(const templates::Diagnostic& diagnostic) {
   const std::string text = diagnostic.hint.empty() ? diagnostic.what : diagnostic.what + "; " + diagnostic.hint;
@@ -47,13 +46,14 @@ bool DevSession::deploy() {
   const auto start = std::chrono::steady_clock::now();
   platform_.events().publish("deployment", {{"stack", stack_name_}, {"status", "started"}});
   bool done = false;
+  bundle_ms_ = 0;
   try {
     done = deploy_now();
   } catch (const std::exception& error) {
     publish_error(error.what());
   }
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
-  platform_.events().publish("deployment", {{"stack", stack_name_}, {"status", done ? "done" : "failed"}, {"durationMs", took.count()},
+  platform_.events().publish("deployment", {{"stack", stack_name_}, {"status", done ? "done" : "failed"}, {"durationMs", took.count()}, {"bundleMs", bundle_ms_},
                                             {"message", done ? "" : "the last good version goes on serving; correct the error and save"}});
   return done;
 }
@@ -67,12 +67,11 @@ bool DevSession::deploy_now() {
     if (!file) return publish(file.error()), false;
     for (auto& warning : apply_env_file(*file, *document)) publish_warning(std::move(warning));
   }
-  BundledTemplate bundled = bundle_template(std::move(*document), {.esbuild = options_.tools_dir / "node_modules/@esbuild/linux-x64/bin/esbuild",
-                                                                    .out_dir = options_.data_dir / "bundles"});
+  BundledTemplate bundled = bundler_.bundle(std::move(*document));
+  bundle_ms_ = std::chrono::duration<double, std::milli>(bundled.esbuild).count();
   inputs_.insert(bundled.inputs.begin(), bundled.inputs.end());
   for (const auto& warning : bundled.warnings) publish(warning);
   for (const auto& error : bundled.errors) publish(error);
-  for (const auto& error : bundled.bundle_errors) publish_error(error);
   if (!bundled.ok()) return false;
   std::map<std::string, boost::json::value> parameters;
   for (const auto& [name, value] : dev_.parameters) parameters[name] = value;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "platform/bundler.h"
 #include "platform/platform.h"
 #include "platform/project.h"
 
@@ -32,6 +33,8 @@ class DevSession {  // one thread; `platform` outlives it
   DevOptions dev_;
   Options options_;
   std::string stack_name_;
+  TemplateBundler bundler_;
+  double bundle_ms_ = 0;  // of the last deployment
   std::set<std::filesystem::path> inputs_;
 };
 

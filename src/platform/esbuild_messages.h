@@ -1,19 +1,18 @@
-// platform/esbuild_messages.h: reads what esbuild prints, so that a mistake in a source names file, line and column as a template's does.
-// Source: esbuild's own terminal output (0.28), "✘ [ERROR] text", then "    file:line:column:" and an excerpt.
+// platform/esbuild_messages.h: what esbuild says and makes, read for people: a mistake in a source names file, line and column as a template's does.
 #pragma once
 
-#include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "functions/bundle.h"
 #include "templates/document.h"
 
 namespace parvis::platform {
 
-// One diagnostic per message; the excerpt stands behind its text. What is no message of a known form is left out.
-std::vector<templates::Diagnostic> parse_esbuild_messages(std::string_view output, const std::filesystem::path& source_dir);
+// The line and a mark under the place stand behind the message's text.
+templates::Diagnostic to_diagnostic(const functions::BundleMessage& message, templates::Severity severity);
 
 // The names that a bundle in CommonJS form exports, as esbuild annotates them for Node.js; nullopt: it does not say (the
 // source is CommonJS itself).

@@ -5,23 +5,14 @@
 namespace parvis::platform {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-
 TEST(EsbuildMessages, NameFileLineAndColumn) {
-  const auto messages = parse_esbuild_messages(
-      "✘ [ERROR] Unexpected \"=\"\n\n    web/a.ts:4:18:\n      4 │ const x = = 1;\n        ╵           ^\n\n"
-      "▲ [WARNING] Import \"y\" will always be undefined [import-is-undefined]\n\n    b.ts:2:0:\n      2 │ y();\n        ╵ ^\n\n"
-      "  The file is here:\n\n    c.ts:9:9:\n      9 │ z\n        ╵ ^\n\n"
-      "✘ [ERROR] No place\n\n3 errors\n", "/project/src");
-  ASSERT_EQ(messages.size(), 3u);
-  EXPECT_THAT(messages[0].str(), HasSubstr("/project/src/web/a.ts:4:19: Unexpected \"=\""));
-  EXPECT_THAT(messages[0].what, HasSubstr("const x = = 1;"));
-  EXPECT_EQ(messages[1].severity, templates::Severity::kWarning);
-  EXPECT_EQ(messages[1].file, "/project/src/b.ts");
-  EXPECT_EQ(messages[1].position.line, 2u);
-  EXPECT_EQ(messages[2].what, "No place");
-  EXPECT_EQ(messages[2].file, "");
+  const functions::BundleMessage message{.text = "Unexpected \"=\"", .file = "/project/src/a.ts", .line = 14, .column = 11, .length = 2, .line_text = "const x = = 1;"};
+  const templates::Diagnostic placed = to_diagnostic(message, templates::Severity::kWarning);
+  EXPECT_EQ(placed.severity, templates::Severity::kWarning);
+  EXPECT_EQ(placed.file, "/project/src/a.ts");
+  EXPECT_EQ(placed.what, "Unexpected \"=\"\n      14 │ const x = = 1;\n         ╵           ^^");
+  EXPECT_THAT(placed.str(), testing::HasSubstr("/project/src/a.ts:14:11: warning: Unexpected"));
+  EXPECT_EQ(to_diagnostic({.text = "No place", .file = {}, .line_text = {}}, templates::Severity::kError).what, "No place");
 }
 
 struct ExportsCase { const char* name; std::string text; std::optional<std::set<std::string>> want; };
