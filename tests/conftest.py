@@ -85,6 +85,14 @@ class Platform:
     def output(self):
         return self.log.read_text(errors="replace")
 
+    def said(self, pattern, seconds=5):
+        """The first match of `pattern` in the output, which is written a moment after what it tells of."""
+        end = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.output(), re.M)) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert found, f"{pattern!r} is not in\n{self.output()}"
+        return found
+
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)

@@ -115,10 +115,10 @@ def test_a_table_whose_key_changes_is_kept_and_prune_deletes_it(dev, binary):
 
 
 def test_what_is_served_is_printed_with_working_urls(dev):
-    url = re.search(r"GET +(http://localhost:\d+)/notes/\{id\}", dev.output())[1]
+    url = dev.said(r"GET +(http://localhost:\d+)/notes/\{id\}")[1]
     assert call(url + "/notes/x")[0] == 200
     for pattern in (r"^  table +project-Notes-\w+$", rf"^  AWS APIs  http://localhost:{dev.port}$", rf"^  health +http://localhost:{dev.port}/_parvis/health$"):
-        assert re.search(pattern, dev.output(), re.M)
+        dev.said(pattern)
 
 
 def test_reset_is_refused_for_a_project(dev):

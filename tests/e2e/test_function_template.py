@@ -1,6 +1,5 @@
 """A SAM template with a layer, a published alias, a function URL and event settings, in `parvis dev`; an edit publishes a version."""
 import json
-import re
 import time
 import urllib.request
 
@@ -64,9 +63,7 @@ def read(url):
 
 def test_layers_aliases_and_urls_of_a_template(platform):
     functions = boto3.client("lambda", endpoint_url=platform.url, region_name="us-east-1", aws_access_key_id="000000000000", aws_secret_access_key="x")
-    printed = re.search(r"function +(http://localhost:\d+/_aws/lambda-url/\w+/)", platform.output())
-    assert printed, platform.output()
-    url = printed[1]
+    url = platform.said(r"function +(http://localhost:\d+/_aws/lambda-url/\w+/)")[1]
     assert read(url) == "one first 1"
     function = next(f["FunctionName"] for f in functions.list_functions()["Functions"])
     assert functions.get_alias(FunctionName=function, Name="live")["FunctionVersion"] == "1"
