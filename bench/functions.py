@@ -253,7 +253,7 @@ def warm_other(kind, folder, platform):
     (folder / "server.py").write_text(PYTHON_SERVER)
     (folder / "server.js").write_text(SERVER)
     command = ["/usr/bin/python3", str(folder / "server.py"), str(port)] if kind == "python" else [NODE, str(folder / "server.js"), str(port)]
-    floor = subprocess.Popen(command)
+    floor = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # it tells of every connection that wrk breaks off
     try:
         url, floor_url = platform.api(0).replace("localhost", "127.0.0.1") + "/f0", f"http://127.0.0.1:{port}/f0"
         for address in (url, floor_url):
