@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "http/test_server.h"
 
 namespace parvis::http {
@@ -200,25 +202,30 @@ TEST(Server, BoundsLargeBodiesOfAllConnectionsTogether) {
   options.body_bytes_max = 1u << 20;
   options.buffered_bytes_max = 150'000;
   options.idle_timeout = std::chrono::seconds(5);
-  TestServer server(options, answer);
-  const std::string head = "POST /whole HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n";
-  RawClient first(server.server->port()), second(server.server->port()), third(server.server->port());
-  first.send("POST /whole HTTP/1.1\r\nHost: h\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n\r\n");
-  first.read_until("100 Continue\r\n\r\n");
-  first.send(std::string(99'000, 'x'));
-  std::string refused;
-  for (int i = 0; i < 50 && !refused.starts_with("HTTP/1.1 503 "); ++i) {  // until the server has read what the first one sent
-    RawClient other(server.server->port());
-    other.send(head + std::string(100'000, 'x'));
-    refused = other.read_all();
-  }
-  EXPECT_THAT(refused, StartsWith("HTTP/1.1 503 "));
-  second.send("POST /small HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
-  EXPECT_THAT(second.read_all(), HasSubstr("[hello]"));
-  first.send(std::string(1'000, 'x'));
+  std::promise<void> entered, leave;
+  TestServer server(options, [&, waits = std::make_shared<std::atomic<bool>>(true)](Request r) -> awaitable<Response> {
+    if (r.target == "/held" && waits->exchange(false)) {
+      entered.set_value();
+      asio::steady_timer poll(co_await asio::this_coro::executor);
+      for (auto left = leave.get_future(); left.wait_for(std::chrono::seconds(0)) != std::future_status::ready;) {
+        poll.expires_after(std::chrono::milliseconds(1));
+        co_await poll.async_wait(use_awaitable);
+      }
+    }
+    co_return Response{.status = 200, .body = r.body.substr(0, 5)};
+  });
+  const std::string large = "Host: h\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n" + std::string(100'000, 'x');
+  RawClient first(server.server->port()), second(server.server->port()), third(server.server->port()), fourth(server.server->port());
+  first.send("POST /held HTTP/1.1\r\n" + large);
+  entered.get_future().wait();  // now its body is held
+  second.send("POST / HTTP/1.1\r\n" + large);
+  EXPECT_THAT(second.read_all(), StartsWith("HTTP/1.1 503 "));
+  third.send("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
+  EXPECT_THAT(third.read_all(), HasSubstr("hello"));
+  leave.set_value();
   EXPECT_THAT(first.read_all(), StartsWith("HTTP/1.1 200 "));
-  third.send(head + std::string(100'000, 'x'));
-  EXPECT_THAT(third.read_all(), StartsWith("HTTP/1.1 200 "));
+  fourth.send("POST / HTTP/1.1\r\n" + large);
+  EXPECT_THAT(fourth.read_all(), StartsWith("HTTP/1.1 200 "));
 }
 
 awaitable<Response> slow(Request) {
