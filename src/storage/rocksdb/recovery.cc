@@ -64,9 +64,9 @@ class NoLogsFilter : public rocksdb::WalFilter {
   }
 };
 
-rocksdb::Options database_options(const RocksDbStoreOptions& options) {
+rocksdb::Options database_options(const RocksDbStoreOptions& options, rocksdb::Env& env) {
   rocksdb::Options out;
-  if (options.env) out.env = options.env;
+  out.env = &env;
   out.paranoid_checks = true;
   out.verify_sst_unique_id_in_manifest = true;
   // The store begins a new memtable by itself, when the log is synced. This is only the bound that it stays below.
@@ -168,7 +168,9 @@ std::optional<BatchStamps> decode_stamps(std::string_view value) {
 std::expected<OpenedDatabase, std::string> open_database(DataDirectory& directory, SyncMode mode,
                                                          const RocksDbStoreOptions& store_options) {
   const std::string path = directory.database().string();
-  rocksdb::Options options = database_options(store_options);
+  auto log = std::make_shared<LogGuard>();
+  auto env = guarded_env(store_options.env, log);
+  rocksdb::Options options = database_options(store_options, *env);
   // A damaged record with good ones after it stops the opening. Without syncs a power loss may leave just that, so
   // relaxed stores are cut there; the durable mark still guards what was synced.
   options.wal_recovery_mode = mode == SyncMode::kAlways ? rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords
@@ -198,7 +200,7 @@ std::expected<OpenedDatabase, std::string> open_database(DataDirectory& director
     if (last != 0) return missing_format(directory);
     if (auto done = directory.finish_creation(); !done) return std::unexpected(done.error());
   }
-  return OpenedDatabase{std::move(*db), last};
+  return OpenedDatabase{std::move(log), std::move(env), std::move(*db), last};
 }
 
 }  // namespace parvis::storage

@@ -12,6 +12,7 @@
 #include <rocksdb/db.h>
 
 #include "storage/rocksdb/directory.h"
+#include "storage/rocksdb/log_guard.h"
 #include "storage/rocksdb/rocksdb_store.h"
 
 namespace parvis::storage {
@@ -24,6 +25,8 @@ struct BatchStamps {
 std::optional<BatchStamps> decode_stamps(std::string_view value);
 
 struct OpenedDatabase {
+  std::shared_ptr<LogGuard> log;
+  std::unique_ptr<rocksdb::Env> env;  // outlives db
   std::unique_ptr<rocksdb::DB> db;
   Stamp last = 0;
 };

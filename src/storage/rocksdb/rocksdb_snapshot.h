@@ -11,6 +11,7 @@
 #include <rocksdb/db.h>
 
 #include "storage/rocksdb/directory.h"
+#include "storage/rocksdb/log_guard.h"
 #include "storage/store.h"
 
 namespace parvis::storage {
@@ -34,6 +35,8 @@ class ReadPool {  // thread-safe
 // What is open of one store. Members close in reverse order: the database before the lock.
 struct Database {
   DataDirectory directory;
+  std::shared_ptr<LogGuard> log;
+  std::unique_ptr<rocksdb::Env> env;  // outlives db
   std::unique_ptr<rocksdb::DB> db;
   std::unique_ptr<ReadPool> reads;
 };

@@ -24,7 +24,7 @@ constexpr std::size_t kFlushedAtCloseBytes = 1u << 20;
 class RocksDbStore final : public Store {
  public:
   RocksDbStore(DataDirectory directory, OpenedDatabase opened, SyncMode mode, const RocksDbStoreOptions& options)
-      : database_(std::make_shared<Database>(std::move(directory), std::move(opened.db),
+      : database_(std::make_shared<Database>(std::move(directory), std::move(opened.log), std::move(opened.env), std::move(opened.db),
                                              std::make_unique<ReadPool>(options.read_threads, options.reads_waiting_max))),
         mode_(mode),
         write_buffer_bytes_(options.write_buffer_bytes),
@@ -33,7 +33,6 @@ class RocksDbStore final : public Store {
         written_(std::make_shared<RocksDbSnapshot>(database_, opened.last)),
         synced_(opened.last),
         published_(written_) {
-    sync_new_log();
     for (std::size_t i = 0; i < kCommitThreads; ++i) threads_.emplace_back([this] { run(); });
   }
 
@@ -145,13 +144,6 @@ class RocksDbStore final : public Store {
     flush.allow_write_stall = true;
     if (const rocksdb::Status status = database_->db->Flush(flush); !status.ok()) spdlog::warn("store: a flush did not begin: {}", status.ToString());
     memory_bytes_ = 0;
-    sync_new_log();
-  }
-
-  // While nobody writes. Debian's RocksDB ends the process when a write to a log fails (a full disk, say) and the log's first
-  // sync comes after that, as one on another thread can: so that first sync is done here.
-  void sync_new_log() {
-    if (const rocksdb::Status status = database_->db->SyncWAL(); !status.ok()) break_down("a sync failed", status);
   }
 
   // Tells the callers, not before all they depend on is durable.
@@ -165,7 +157,6 @@ class RocksDbStore final : public Store {
   }
 
   // Makes all that is written durable, or in relaxed mode only visible. Under the sync lock. False: nobody may be told.
-  // After a failed write there is no sync either.
   bool sync(bool to_disk) {
     if (is_broken_) return false;
     std::shared_ptr<RocksDbSnapshot> next;
@@ -174,8 +165,9 @@ class RocksDbStore final : public Store {
       next = written_;
     }
     if (to_disk) {
-      if (const rocksdb::Status status = database_->db->SyncWAL(); !status.ok()) {
-        break_down("a sync failed", status);
+      const rocksdb::Status status = database_->log->sync([this] { return database_->db->SyncWAL(); });
+      if (!status.ok()) {
+        break_down("a write or its sync failed", status);
         return false;
       }
       database_->directory.mark().advance(next->stamp());
