@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/ascii.h"
 #include "core/hash.h"
 
 namespace parvis::aws {
@@ -52,8 +53,7 @@ void check_body_digest(const OperationModel& op, const http::Request& request) {
     if (*raw != as_bytes(md5(request.body))) throw ApiError(kBadDigest, "The Content-MD5 you specified did not match what we received.");
   }
   for (const auto& [name, value] : request.headers) {
-    std::string header(name);
-    for (char& c : header) if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    const std::string header = to_lower(name);
     if (!header.starts_with(kChecksumPrefix) || header == "x-amz-checksum-mode" || header == "x-amz-checksum-type" || header == "x-amz-checksum-algorithm") continue;
     const bool bound = std::ranges::any_of(op.input->members, [&](const Member& m) { return m.location == Location::kHeader && m.wire == header; });
     if (!bound) check_checksum(header, value, request.body);

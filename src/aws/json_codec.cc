@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "aws/member_text.h"
+#include "core/ascii.h"
 #include "core/hash.h"
 #include "core/json_text.h"
 
@@ -89,8 +90,7 @@ Timestamp timestamp_of(const json::value& v) {
 }
 
 bool same_but_first_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
-  return a.size() == b.size() && !a.empty() && lower(a[0]) == lower(b[0]) && a.substr(1) == b.substr(1);
+  return a.size() == b.size() && !a.empty() && to_lower(a[0]) == to_lower(b[0]) && a.substr(1) == b.substr(1);
 }
 
 class Decoder {

@@ -3,6 +3,7 @@
 #include <boost/algorithm/string/predicate.hpp>
 #include <fmt/format.h>
 
+#include "core/ascii.h"
 #include "core/hash.h"
 
 namespace parvis::aws {
@@ -67,14 +68,6 @@ std::string to_utf8(std::string_view text) {
     if (length == 0) out += "\xEF\xBF\xBD";
     else out += text.substr(0, length);
     text.remove_prefix(std::max<std::size_t>(length, 1));
-  }
-  return out;
-}
-
-std::string to_lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return out;
 }

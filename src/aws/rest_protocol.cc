@@ -10,6 +10,7 @@
 #include "aws/service_style.h"
 #include "aws/unbound_parts.h"
 #include "aws/xml.h"
+#include "core/ascii.h"
 
 namespace parvis::aws::detail {
 namespace {
@@ -58,9 +59,7 @@ void decode_header(const Member& m, const http::Headers& headers, void* owner) {
 void decode_prefixed_headers(const Member& m, const http::Headers& headers, void* owner) {
   void* map = nullptr;
   for (const auto& [name, value] : headers) {
-    const bool matches = name.size() > m.wire.size() && std::equal(m.wire.begin(), m.wire.end(), name.begin(), [](char a, char b) {
-      return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
-    });
+    const bool matches = name.size() > m.wire.size() && equal_no_case(m.wire, std::string_view(name).substr(0, m.wire.size()));
     if (!matches) continue;
     if (!map) map = m.emplace_in(owner);
     scalar_from_text(*m.shape->element, value, m.shape->map->add(map, std::string(name.substr(m.wire.size()))));

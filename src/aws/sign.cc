@@ -5,17 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "core/ascii.h"
 #include "core/hash.h"
 #include "core/time_format.h"
 
 namespace parvis::aws {
 namespace {
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& letter : out) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-  return out;
-}
 
 // "20261125T100000Z"
 std::string amz_date(Millis now) {
@@ -41,7 +36,7 @@ void sign_request(http::Request& request, const SigningKeys& keys, std::string_v
   request.headers.set("X-Amz-Content-Sha256", payload);
   if (!keys.session_token.empty()) request.headers.set("X-Amz-Security-Token", keys.session_token);
   std::map<std::string, std::string> headers{{"host", request.host}};
-  for (const auto& [name, value] : request.headers) headers[lower_case(name)] = value;
+  for (const auto& [name, value] : request.headers) headers[to_lower(name)] = value;
   std::string canonical_headers, signed_headers;
   for (const auto& [name, value] : headers) {
     canonical_headers += name + ":" + value + "\n";

@@ -7,6 +7,7 @@
 
 #include "aws/api_call.h"
 #include "aws/aws_chunked.h"
+#include "core/ascii.h"
 #include "core/hash.h"
 #include "core/time_format.h"
 
@@ -60,13 +61,6 @@ struct Claim {
   std::int64_t expires_s = 0;
   std::string credential_scope() const { return scope.date + '/' + scope.region + '/' + scope.service + "/aws4_request"; }
 };
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  return out;
-}
 
 std::vector<std::string_view> split(std::string_view text, char by) {
   std::vector<std::string_view> out;
@@ -230,7 +224,7 @@ std::optional<Failure> check_signed_headers(const http::Request& request, const 
   // What steers the service must be under the signature.
   for (const auto& [name, value] : request.headers) {
     if (name.size() < 6 || (name[0] != 'x' && name[0] != 'X')) continue;
-    const std::string lower = lower_case(name);
+    const std::string lower = to_lower(name);
     if (lower.starts_with("x-amz-") && lower != "x-amz-cf-id" && !std::binary_search(names.begin(), names.end(), lower))
       return Failure{Problem::kMismatch, fmt::format("There were headers present in the request which were not signed: {}", lower)};
   }
@@ -274,7 +268,7 @@ std::expected<Payload, Failure> chunked_payload(const http::Request& request, st
   if (given != "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" && given != "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" && given != "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
     return std::unexpected(Failure{Problem::kMalformedBody, fmt::format("x-amz-content-sha256 {} is not supported", given.substr(0, 64))});
   for (std::string_view names : request.headers.all("x-amz-trailer"))
-    for (std::string_view name : split(names, ',')) out.chunks.trailer_names.push_back(lower_case(strip(name)));
+    for (std::string_view name : split(names, ',')) out.chunks.trailer_names.push_back(to_lower(strip(name)));
   const std::string_view length = request.headers.get("x-amz-decoded-content-length");
   std::uint64_t value = 0;
   const auto [end, bad] = std::from_chars(length.data(), length.data() + length.size(), value);
@@ -575,8 +569,7 @@ Error AwsChunkedDecoder::read_trailer(std::string_view line) {
   if (line.empty()) return end_trailer();
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return Error::kMalformed;
-  std::string name(trim(line.substr(0, colon)));
-  std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  const std::string name = to_lower(trim(line.substr(0, colon)));
   const std::string_view value = trim(line.substr(colon + 1));
   if (name == "x-amz-trailer-signature") {
     trailer_signature_ = value;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.h"
+
 namespace parvis::aws::detail {
 namespace {
 
@@ -20,18 +22,12 @@ constexpr std::array<std::string_view, 12> kTransportParameters = {
     "x-amz-algorithm", "x-amz-content-sha256", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-security-token", "x-amz-signature",
     "x-amz-signedheaders", "x-amz-user-agent", "x-id", "x-amz-sdk-checksum-algorithm", "x-amz-checksum-mode"};
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
 bool contains(std::span<const std::string_view> names, std::string_view name) { return std::ranges::find(names, name) != names.end(); }
 
 bool binds_header(const OperationModel& op, std::string_view name) {
   return std::ranges::any_of(op.input->members, [&](const Member& m) {
-    if (m.location == Location::kHeader) return lower(m.wire) == name;
-    return m.location == Location::kHeaders && name.starts_with(lower(m.wire));
+    if (m.location == Location::kHeader) return to_lower(m.wire) == name;
+    return m.location == Location::kHeaders && name.starts_with(to_lower(m.wire));
   });
 }
 
@@ -55,11 +51,11 @@ void note_unbound_parts(const OperationModel& op, const http::Headers& headers, 
     if (ignored.size() < kIgnoredMax && std::ranges::find(ignored, part) == ignored.end()) ignored.push_back(std::move(part));
   };
   for (const auto& [name, value] : query) {
-    if (!contains(kTransportParameters, lower(name)) && !binds_parameter(op, name)) note("?" + name.substr(0, kNameShownMax));
+    if (!contains(kTransportParameters, to_lower(name)) && !binds_parameter(op, name)) note("?" + name.substr(0, kNameShownMax));
   }
   for (const auto& [name, value] : headers) {
     if (name.size() < 6 || (name[0] | 0x20) != 'x') continue;  // most headers are none of these
-    const std::string known = lower(name);
+    const std::string known = to_lower(name);
     if (!known.starts_with("x-amz-") && !known.starts_with("x-amzn-")) continue;
     if (contains(kTransportHeaders, known) || known.starts_with(kChecksumPrefix) || binds_header(op, known)) continue;
     note(known.substr(0, kNameShownMax) + ":");

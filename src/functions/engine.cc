@@ -31,11 +31,6 @@ std::string error_type(const std::string& payload) {
   return type != nullptr && type->is_string() ? std::string(type->get_string()) : std::string();
 }
 
-std::string version_of(const FunctionSpec& spec) {
-  const auto version = spec.environment.find("AWS_LAMBDA_FUNCTION_VERSION");
-  return version == spec.environment.end() ? "$LATEST" : version->second;
-}
-
 // START, and END with REPORT, in the function's format; empty ones are below its level.
 std::string start_text(const FunctionSpec& spec, Millis now, const std::string& request_id) {
   return spec.logs.json ? start_record(spec.logs, now, request_id, version_of(spec)) : start_line(request_id, version_of(spec));

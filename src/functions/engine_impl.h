@@ -82,6 +82,7 @@ struct Slot final : Worker {
   Steady::time_point memory_read{};
 };
 
+std::string version_of(const FunctionSpec& spec);  // "$LATEST" or a number
 bool processors_busy();  // everything that this machine can run at once is running
 
 // All workers and waiting calls of one function version.
@@ -170,6 +171,7 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   std::expected<std::shared_ptr<Runtime>, std::string> runtime_of(const std::string& name);
   void scale(Locked& locked, const std::shared_ptr<Pool>& pool, unsigned wanted);
   void start_worker(Locked& locked, const std::shared_ptr<Pool>& pool);
+  void begin_loading(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool);  // locked
   void boot_for(const std::shared_ptr<Pool>& pool);  // background, not locked
   std::expected<std::shared_ptr<Slot>, std::string> boot(const std::shared_ptr<Runtime>& runtime, const FunctionSpec* spec, bool own_environment);  // spec null: generic
   void load(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool);

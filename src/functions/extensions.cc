@@ -11,6 +11,7 @@
 
 #include "core/async.h"
 #include "core/time_format.h"
+#include "functions/api_answers.h"
 
 namespace parvis::functions {
 namespace {
@@ -23,17 +24,8 @@ constexpr std::size_t kExtensionsMax = 10;
 // Source: "Lambda execution environment lifecycle", Shutdown phase.
 constexpr long kGraceInternalMs = 500, kGraceExternalMs = 2000;
 
-http::Response answer(unsigned status, std::string body) {
-  http::Response response{.status = status, .headers = {}, .body = std::move(body), .stream = {}};
-  response.headers.add("Content-Type", "application/json");
-  return response;
-}
-http::Response refused(unsigned status, std::string_view type, std::string_view message) {
-  return answer(status, json::serialize(json::object{{"errorMessage", json::string_view(message.data(), message.size())}, {"errorType", json::string_view(type.data(), type.size())}}));
-}
-
 std::string text(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(json::string_view(name.data(), name.size()));
+  const auto* value = object.if_contains(name);
   return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
@@ -52,7 +44,7 @@ std::string destination(std::string uri) {
 
 // Reads an optional number within its documented bounds. False: it is none, or out of them.
 bool bounded(const json::object& from, std::string_view name, std::int64_t least, std::int64_t most, std::int64_t& out) {
-  const auto* value = from.if_contains(json::string_view(name.data(), name.size()));
+  const auto* value = from.if_contains(name);
   if (!value) return true;
   if (!value->is_int64() || value->get_int64() < least || value->get_int64() > most) return false;
   out = value->get_int64();
@@ -243,7 +235,7 @@ bool Extensions::shutdown(std::string_view reason) {
   const auto deadline = clock_.wall().time_since_epoch().count() + std::abs(grace_ms_.load());
   for (auto& [id, extension] : extensions_) {
     if (!extension.events.contains("SHUTDOWN") || extension.ended) continue;
-    extension.queue.push_back(json::serialize(json::object{{"eventType", "SHUTDOWN"}, {"shutdownReason", json::string_view(reason.data(), reason.size())}, {"deadlineMs", deadline}}));
+    extension.queue.push_back(json::serialize(json::object{{"eventType", "SHUTDOWN"}, {"shutdownReason", reason}, {"deadlineMs", deadline}}));
     extension.waiting = false;
     told = true;
   }
@@ -261,7 +253,7 @@ void Extensions::close() {
 void Extensions::record(std::string_view type, json::value what) {
   if (subscribers_.empty() || closed_) return;
   const std::string kind(type.substr(0, type.find('.')));
-  const std::string line = json::serialize(json::object{{"time", format_iso8601(clock_.wall())}, {"type", json::string_view(type.data(), type.size())}, {"record", std::move(what)}});
+  const std::string line = json::serialize(json::object{{"time", format_iso8601(clock_.wall())}, {"type", type}, {"record", std::move(what)}});
   for (auto& [id, subscriber] : subscribers_) {
     if (!subscriber.types.contains(kind)) continue;
     subscriber.bytes += line.size();

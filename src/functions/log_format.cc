@@ -14,14 +14,12 @@ double milliseconds(std::chrono::microseconds time) { return std::round(static_c
 
 std::string record(const LogSettings& settings, LogLevel level, Millis now, std::string_view type, boost::json::object what) {
   if (level < settings.system) return {};
-  return boost::json::serialize(boost::json::object{{"time", format_iso8601(now)}, {"type", boost::json::string_view(type.data(), type.size())}, {"record", std::move(what)}});
+  return boost::json::serialize(boost::json::object{{"time", format_iso8601(now)}, {"type", type}, {"record", std::move(what)}});
 }
 
-boost::json::string_view text(std::string_view value) { return {value.data(), value.size()}; }
-
 void add_status(boost::json::object& out, const Report& report) {
-  out["status"] = report.status.empty() ? "success" : text(report.status);
-  if (!report.error_type.empty()) out["errorType"] = text(report.error_type);
+  out["status"] = report.status.empty() ? std::string_view("success") : report.status;
+  if (!report.error_type.empty()) out["errorType"] = report.error_type;
 }
 
 }  // namespace
@@ -29,7 +27,7 @@ void add_status(boost::json::object& out, const Report& report) {
 LogLevel level_of_line(std::string_view line) {
   if (!line.starts_with('{')) return LogLevel::kInfo;
   boost::system::error_code error;
-  const auto value = boost::json::parse(text(line), error);
+  const auto value = boost::json::parse(line, error);
   if (error || !value.is_object()) return LogLevel::kInfo;
   const auto* level = value.get_object().if_contains("level");
   return level != nullptr && level->is_string() ? parse_log_level(level->get_string()).value_or(LogLevel::kInfo) : LogLevel::kInfo;
@@ -37,15 +35,15 @@ LogLevel level_of_line(std::string_view line) {
 
 std::string init_start_record(const LogSettings& settings, Millis now, std::string_view runtime, std::string_view function, std::string_view version) {
   return record(settings, LogLevel::kInfo, now, "platform.initStart",
-                {{"initializationType", "on-demand"}, {"phase", "init"}, {"runtimeVersion", text(runtime)}, {"functionName", text(function)}, {"functionVersion", text(version)}});
+                {{"initializationType", "on-demand"}, {"phase", "init"}, {"runtimeVersion", runtime}, {"functionName", function}, {"functionVersion", version}});
 }
 
 std::string start_record(const LogSettings& settings, Millis now, std::string_view request_id, std::string_view version) {
-  return record(settings, LogLevel::kInfo, now, "platform.start", {{"requestId", text(request_id)}, {"version", text(version)}});
+  return record(settings, LogLevel::kInfo, now, "platform.start", {{"requestId", request_id}, {"version", version}});
 }
 
 std::string runtime_done_record(const LogSettings& settings, Millis now, std::string_view request_id, const Report& report) {
-  boost::json::object what{{"requestId", text(request_id)}};
+  boost::json::object what{{"requestId", request_id}};
   add_status(what, report);
   what["metrics"] = boost::json::object{{"durationMs", milliseconds(report.duration)}};
   return record(settings, report.status.empty() ? LogLevel::kDebug : LogLevel::kWarn, now, "platform.runtimeDone", std::move(what));
@@ -55,7 +53,7 @@ std::string report_record(const LogSettings& settings, Millis now, std::string_v
   boost::json::object metrics{{"durationMs", milliseconds(report.duration)}, {"billedDurationMs", billed_ms(report)}, {"memorySizeMB", report.memory_mb},
                               {"maxMemoryUsedMB", report.memory_peak_bytes >> 20}};
   if (report.cold) metrics["initDurationMs"] = milliseconds(report.init);
-  boost::json::object what{{"requestId", text(request_id)}, {"metrics", std::move(metrics)}};
+  boost::json::object what{{"requestId", request_id}, {"metrics", std::move(metrics)}};
   add_status(what, report);
   return record(settings, report.status.empty() ? LogLevel::kInfo : LogLevel::kWarn, now, "platform.report", std::move(what));
 }

@@ -92,8 +92,7 @@ std::vector<std::string> bootstrap_arguments(const FunctionSpec& spec, const std
 std::string no_bootstrap(const std::string& program) { return "Couldn't find valid bootstrap(s): [" + program + "]: " + std::strerror(errno); }
 
 Extensions::Setup extensions_setup(const FunctionSpec& spec, bool reachable) {
-  const auto version = spec.environment.find("AWS_LAMBDA_FUNCTION_VERSION");
-  return {.function = {.name = spec.name, .version = version == spec.environment.end() ? "$LATEST" : version->second, .handler = spec.handler, .account = spec.account},
+  return {.function = {.name = spec.name, .version = version_of(spec), .handler = spec.handler, .account = spec.account},
           .external = extensions_in(spec.layers_dir), .reachable = reachable};
 }
 
@@ -156,6 +155,11 @@ Engine::Impl::Impl(asio::io_context& context_in, const Clock& clock_in, Entropy&
   if (options.sandbox) options.sandbox->plans = std::make_shared<sandbox::Plans>(options.sandbox->facilities, options.sandbox->empty_dir);
 }
 
+std::string version_of(const FunctionSpec& spec) {
+  const auto version = spec.environment.find("AWS_LAMBDA_FUNCTION_VERSION");
+  return version == spec.environment.end() ? "$LATEST" : version->second;
+}
+
 std::shared_ptr<Pool> Engine::Impl::pool_of(const std::shared_ptr<const FunctionSpec>& spec, const std::shared_ptr<Runtime>& runtime) {
   auto& pool = pools[spec->key];
   if (!pool) {
@@ -195,6 +199,11 @@ void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& poo
   slot->since = Steady::now();
   locked.after([this, slot, pool] { load(slot, pool); });
   if (slot->state == Slot::State::kBooting) --slot->runtime->booting;
+  begin_loading(slot, pool);
+}
+
+// From here on the worker is this pool's. Locked.
+void Engine::Impl::begin_loading(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool) {
   if (pool->spec->logs.json) slot->log.keep_from(pool->spec->logs.application);
   slot->state = Slot::State::kLoading;
   slot->pool = pool;
@@ -221,12 +230,7 @@ void Engine::Impl::boot_for(const std::shared_ptr<Pool>& pool) {
     return;
   }
   const auto slot = std::move(*booted);
-  if (pool->spec->logs.json) slot->log.keep_from(pool->spec->logs.application);
-  slot->state = Slot::State::kLoading;
-  slot->pool = pool;
-  slot->spec = pool->spec;
-  slot->deadline = slot->since + std::max<milliseconds>(kInitTimeoutMin, pool->spec->timeout);
-  wake_at(slot->since + kLogWatchAfter);
+  begin_loading(slot, pool);
   locked.after([this, slot, pool] {
     load(slot, pool);
     slot->watch();

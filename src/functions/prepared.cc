@@ -1,7 +1,6 @@
 // Workers that are forked from a prepared interpreter.
 #include <fcntl.h>
 
-
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <spdlog/spdlog.h>
 

@@ -15,7 +15,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 
+#include "functions/descriptor_passing.h"
 #include "functions/sandbox/clone.h"
 
 namespace parvis::functions {
@@ -52,42 +54,13 @@ ChildFailure enter_sandbox(const ChildPlan& plan) {
 // Numbers 0 to 3 are the child's own; a descriptor that stands there would be overwritten before it is copied.
 Fd lifted(int fd) { return Fd(fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 10)); }
 
-bool send_descriptor(int socket, int fd) {
-  char byte = 'c';
-  iovec part{&byte, 1};
-  alignas(cmsghdr) char space[CMSG_SPACE(sizeof fd)] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = space;
-  message.msg_controllen = sizeof space;
-  cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof fd);
-  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
-}
-
 // Reads until the other side is closed, which exec does; the descriptor that came, if one did.
 Fd receive_descriptor(int socket) {
   Fd got;
+  char byte[1];
   for (;;) {
-    char byte;
-    iovec part{&byte, 1};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = sizeof space;
-    const ssize_t bytes = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    if (bytes < 0 && errno == EINTR) continue;
-    if (bytes <= 0) return got;
-    const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    int fd = -1;
-    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof fd)) std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-    if (fd >= 0) got = Fd(fd);
+    const ssize_t bytes = receive_with(socket, byte, 0, got);
+    if (bytes == 0 || (bytes < 0 && errno != EINTR)) return got;
   }
 }
 
@@ -113,7 +86,7 @@ ChildFailure run_child(const ChildPlan& plan) {
   if (plan.channel_fd >= 0 && dup2(plan.channel_fd, 3) < 0) return {kDescriptors, errno, {}};
   int connects = -1;
   if (plan.sandbox && !plan.sandbox->confine(connects)) return {kConfine, errno, {}};
-  if (connects >= 0 && !send_descriptor(plan.report_fd, connects)) return {kConfine, errno, {}};
+  if (connects >= 0 && !send_with(plan.report_fd, "c", {&connects, 1})) return {kConfine, errno, {}};
   if (syscall(SYS_close_range, plan.channel_fd >= 0 ? 4u : 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
     for (int fd = plan.channel_fd >= 0 ? 4 : 3; fd < 4096; ++fd) close(fd);
   }

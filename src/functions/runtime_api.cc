@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "functions/api_answers.h"
 #include "functions/frame_decoder.h"
 #include "functions/messages.h"
 #include "functions/response_stream.h"
@@ -24,14 +25,8 @@ constexpr std::string_view kBase = "/2018-06-01/runtime/";
 constexpr std::size_t kFromEngineBytesMax = 32u << 20;
 constexpr std::size_t kBodyBytesMax = 32u << 20;  // more than an answer may have, so that the error can say so
 
-http::Response answer(unsigned status, std::string body) {
-  http::Response response{.status = status, .headers = {}, .body = std::move(body), .stream = {}};
-  response.headers.add("Content-Type", "application/json");
-  return response;
-}
 http::Response accepted() { return answer(202, "{\"status\":\"OK\"}\n"); }
-http::Response invalid_id() { return answer(400, R"({"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"})"); }
-http::Response forbidden() { return answer(403, R"({"errorMessage":"State transition is not allowed","errorType":"InvalidStateTransition"})"); }
+http::Response forbidden() { return refused(403, "InvalidStateTransition", "State transition is not allowed"); }
 
 // The error that the runtime posted, as JSON whatever it sent.
 std::string error_body(const http::Request& request) {
@@ -101,7 +96,7 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
   awaitable<http::Response> handle(http::Request request) {
     const std::string path(request.path());
     if (Extensions::serves(path)) co_return co_await extensions_->handle(std::move(request));
-    if (!path.starts_with(kBase)) co_return answer(404, R"({"errorMessage":"The Runtime, Extensions and Telemetry APIs are served here","errorType":"NotFound"})");
+    if (!path.starts_with(kBase)) co_return refused(404, "NotFound", "The Runtime, Extensions and Telemetry APIs are served here");
     const std::string rest = path.substr(kBase.size());
     if (rest == "invocation/next") co_return request.method == "GET" ? co_await next() : answer(405, "{}");
     if (request.method != "POST") co_return answer(405, "{}");
@@ -115,7 +110,7 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
     if (!rest.starts_with(kInvocation) || slash == std::string::npos) co_return answer(404, "{}");
     const std::string id = rest.substr(kInvocation.size(), slash - kInvocation.size()), what = rest.substr(slash);
     if (what != "/response" && what != "/error") co_return answer(404, "{}");
-    if (!open_ || id != open_->id) co_return invalid_id();
+    if (!open_ || id != open_->id) co_return refused(400, "InvalidRequestID", "Invalid request ID");
     if (phase_ != Phase::kOpen) co_return forbidden();
     phase_ = Phase::kAnswering;
     http::Response response = accepted();
@@ -124,7 +119,7 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
     else if (request.stream) co_await forward(*request.stream, std::string(request.headers.get("Content-Type")));
     else if (request.body.size() > kResponseBytesMax) {
       co_await send(shared_from_this(), frame('F', too_large_payload(kResponseBytesMax)));
-      response = answer(413, fmt::format(R"({{"errorMessage":"Exceeded maximum allowed payload size ({} bytes).","errorType":"RequestEntityTooLarge"}})", kResponseBytesMax));
+      response = refused(413, "RequestEntityTooLarge", fmt::format("Exceeded maximum allowed payload size ({} bytes).", kResponseBytesMax));
     } else co_await send(shared_from_this(), frame('O', request.body));
     extensions_->record("platform.runtimeDone", boost::json::object{{"requestId", call}, {"status", what == "/error" ? "error" : "success"}});
     open_.reset();

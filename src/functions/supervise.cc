@@ -19,6 +19,8 @@ constexpr milliseconds kLogWatchAfter{20};
 constexpr milliseconds kMemoryCheck{25};         // where nothing else bounds memory: how often it is looked at
 constexpr milliseconds kEndGrace{500};           // Lambda's shutdown phase
 
+bool wants_telemetry(const Slot& slot) { return slot.door && slot.door->extensions().wants_telemetry(); }
+
 std::string stopping_payload() { return error_payload("Runtime.ExitError", "the function engine is stopping"); }
 
 }  // namespace
@@ -50,9 +52,9 @@ void Slot::take_log() {
 }
 
 LogCapture::OnLine Engine::Impl::printer(const Slot& slot) const {
-  const bool telemetry = slot.door && slot.door->extensions().wants_telemetry();
-  if (!options.on_log_line && !telemetry) return {};
-  return [this, &slot, telemetry](std::string_view line) {
+  if (!options.on_log_line && !wants_telemetry(slot)) return {};
+  return [this, &slot](std::string_view line) {  // two pointers: they fit into the function object, which is made for each call
+    const bool telemetry = wants_telemetry(slot);
     const bool of_extension = line.starts_with(kExtensionMark);
     if (of_extension) line.remove_prefix(1);
     if (telemetry) asio::post(background, [door = slot.door, of_extension, text = std::string(line)] { door->extensions().record(of_extension ? "extension" : "function", boost::json::string(text)); });

@@ -15,52 +15,27 @@
 #include <fmt/format.h>
 
 #include "core/hash.h"
+#include "functions/descriptor_passing.h"
 #include "functions/node_client.h"
 
 namespace parvis::functions {
 namespace {
 
 constexpr int kAnswerMillisecondsMax = 5000;
-constexpr unsigned kInnerId = 993;  // sbx_user, as in sandbox.cc
 
 std::string failed(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
 
 // Whoever watches the descriptor has made it one that does not block.
-std::string receive(int fd, std::size_t bytes_max = 4096, Fd* with = nullptr) {
+std::string receive(int fd, std::size_t bytes_max, Fd& with) {
   char text[4096];
   pollfd wait{fd, POLLIN, 0};
   while (poll(&wait, 1, kAnswerMillisecondsMax) < 0 && errno == EINTR) {}
-  iovec part{text, std::min(bytes_max, sizeof text)};
-  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = with ? space : nullptr;
-  message.msg_controllen = with ? sizeof space : 0;
-  const ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  const cmsghdr* const head = got > 0 && with ? CMSG_FIRSTHDR(&message) : nullptr;
-  int sent = -1;
-  if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof sent)) std::memcpy(&sent, CMSG_DATA(head), sizeof sent);
-  if (sent >= 0) *with = Fd(sent);
+  const ssize_t got = receive_with(fd, std::span(text).first(std::min(bytes_max, sizeof text)), MSG_DONTWAIT, with);
   return {text, got > 0 ? static_cast<std::size_t>(got) : 0};
 }
-
-bool send_with(int fd, const std::string& text, const std::vector<int>& descriptors) {
-  alignas(cmsghdr) char space[CMSG_SPACE(3 * sizeof(int))] = {};
-  iovec part{const_cast<char*>(text.data()), text.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  if (!descriptors.empty()) {
-    message.msg_control = space;
-    message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
-    cmsghdr* head = CMSG_FIRSTHDR(&message);
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
-    std::memcpy(CMSG_DATA(head), descriptors.data(), descriptors.size() * sizeof(int));
-  }
-  return sendmsg(fd, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+std::string receive(int fd) {
+  Fd unwanted;
+  return receive(fd, 4096, unwanted);
 }
 
 // What the kernel says of a worker that claims to have given everything up. Empty: it has.
@@ -126,7 +101,7 @@ std::expected<pid_t, std::string> Zygote::order(const ProcessSpec& spec) {
   if (box && box->filter()) filter = base64_encode({reinterpret_cast<const char*>(box->filter()->data()), box->filter()->size() * sizeof(sock_filter)});
   if (box && box->landlock_fd() >= 0) descriptors.push_back(box->landlock_fd());
   const std::string text = boost::json::serialize(boost::json::object{
-      {"flags", box ? box->flags() : 0}, {"namespaces", box && box->isolated()}, {"ownIds", box && box->own_ids()}, {"id", kInnerId}, {"parent", getpid()},
+      {"flags", box ? box->flags() : 0}, {"namespaces", box && box->isolated()}, {"ownIds", box && box->own_ids()}, {"id", sandbox::kInnerId}, {"parent", getpid()},
       {"watch", box && box->watches_connects()}, {"directory", spec.directory}, {"env", std::move(environment)}, {"filter", filter},
       {"calls", boost::json::object{{"clone", SYS_clone}, {"capset", SYS_capset}, {"landlock", SYS_landlock_restrict_self}, {"seccomp", SYS_seccomp}, {"close_range", SYS_close_range}}}});
   if (!send_with(control_.get(), text, descriptors)) return std::unexpected(failed("the prepared interpreter does not listen"));
@@ -157,7 +132,7 @@ std::expected<Process, std::string> Zygote::fork(const ProcessSpec& spec, int ou
     if (auto furnished = spec.sandbox->furnish(process.pidfd.get()); !furnished) return give_up("the sandbox cannot be built: " + furnished.error());
   }
   if (spec.sandbox && spec.sandbox->isolated() && ::send(our_channel, "g", 1, MSG_NOSIGNAL) != 1) return give_up(failed("the forked worker has ended"));
-  const std::string first = receive(our_channel, 1, &process.connects);
+  const std::string first = receive(our_channel, 1, process.connects);
   if (first.empty()) return give_up("the forked worker has ended before it was in its cell");
   if (spec.sandbox && spec.sandbox->watches_connects() && process.connects.get() < 0) return give_up("a forked worker has not handed over its connects");
   if (first != "k") return give_up("the forked worker cannot enter its cell: " + receive(our_channel));

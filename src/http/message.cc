@@ -2,18 +2,14 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
+
 namespace parvis::http {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-bool same_name(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
 int nibble(char c) {
   if (c >= '0' && c <= '9') return c - '0';
-  c = lower(c);
+  c = to_lower(c);
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -24,7 +20,7 @@ bool unreserved(char c) {
 }  // namespace
 
 bool Headers::is(std::size_t at, std::string_view name) const {
-  return fields_[at].name_size == name.size() && same_name(field(at).first, name);
+  return fields_[at].name_size == name.size() && equal_no_case(field(at).first, name);
 }
 
 void Headers::add(std::string_view name, std::string_view value) {

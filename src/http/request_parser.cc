@@ -6,17 +6,12 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/field.hpp>
 
+#include "core/ascii.h"
+
 namespace parvis::http {
 namespace {
 
 namespace bh = boost::beast::http;
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  return out;
-}
 
 unsigned status_of(const boost::beast::error_code& ec) {
   if (ec == bh::error::header_limit) return 431;
@@ -90,11 +85,11 @@ std::size_t RequestParser::on_chunk_body_impl(std::uint64_t, view bytes, error_c
 
 void RequestParser::check_target() {
   std::string& target = request.target;
-  const std::string lead = lower_case(std::string_view(target).substr(0, 8));
+  const std::string lead = to_lower(std::string_view(target).substr(0, 8));
   if (const std::size_t skip = lead.starts_with("http://") ? 7 : lead == "https://" ? 8 : 0; skip > 0) {
     // The absolute form names the host; it wins over the Host header (RFC 9112 section 3.2.2).
     const std::size_t end = std::min(target.find_first_of("/?", skip), target.size());
-    request.host = lower_case(std::string_view(target).substr(skip, end - skip));
+    request.host = to_lower(std::string_view(target).substr(skip, end - skip));
     target.erase(0, end);
     if (!target.starts_with('/')) target.insert(0, "/");
   }
@@ -111,16 +106,16 @@ void RequestParser::check_head() {
   const Headers& headers = request.headers;
   const std::size_t hosts = headers.count("host"), lengths = headers.count("content-length"), codings = headers.count("transfer-encoding");
   if (hosts > 1 || (http11 && hosts == 0)) status = 400;
-  request.host = lower_case(headers.get("host"));
+  request.host = to_lower(headers.get("host"));
   check_target();
   if (!host_is_clean(request.host)) status = 400;
   // One length, plain digits; or one coding, exactly "chunked", and only in HTTP/1.1. Anything else has two readings.
   if (lengths > 1 || codings > 1 || (lengths > 0 && codings > 0)) status = 400;
   if (lengths > 0 && !all_digits(headers.get("content-length"))) status = 400;
-  if (codings > 0 && (!http11 || lower_case(headers.get("transfer-encoding")) != "chunked" || !chunked())) status = 400;
+  if (codings > 0 && (!http11 || to_lower(headers.get("transfer-encoding")) != "chunked" || !chunked())) status = 400;
   if (status != 0) return;
   if (const auto expect = headers.find("expect"); expect && http11) {
-    if (lower_case(*expect) == "100-continue") expect_continue = true;
+    if (to_lower(*expect) == "100-continue") expect_continue = true;
     else status = 417;
   }
 }

@@ -1,7 +1,5 @@
 #include "platform/bundler.h"
 
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <stdexcept>
 
@@ -9,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "core/file.h"
 #include "core/hash.h"
 #include "platform/esbuild_messages.h"
 #include "services/lambda/code.h"
@@ -28,11 +27,6 @@ const json::object* object_at(const json::object& parent, std::string_view key) 
 std::string text_at(const json::object* object, std::string_view key) {
   const auto* value = object ? object->if_contains(key) : nullptr;
   return value ? templates::scalar_text(*value) : std::string{};
-}
-
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 std::string hash_of(const std::string& names_and_digests) { return hex_encode(sha256(names_and_digests)).substr(0, 32); }

@@ -34,8 +34,6 @@ class TemplateBundler {  // one thread, which lives as long as calls are to come
   TemplateBundler(std::filesystem::path esbuild, std::filesystem::path out_dir);
   // Blocking. Functions with the same sources and settings are bundled once, and those whose sources are unchanged not at all.
   BundledTemplate bundle(templates::Document document);
-  // Gives memory back; the next call takes longer.
-  void rest() { esbuild_.rest(); }
 
  private:
   friend class Bundler;

@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include "core/fd.h"
+#include "core/file.h"
 #include "platform/platform.h"
 
 namespace parvis::platform {
@@ -23,37 +25,19 @@ constexpr std::string_view kSecretLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi
 
 [[noreturn]] void fail(const fs::path& file, std::string_view what) { throw StartError(fmt::format("{}: {}", file.string(), what)); }
 
-struct Descriptor {
-  int fd;
-  ~Descriptor() { if (fd >= 0) ::close(fd); }
-};
-
-// Written beside and moved into place, so that a crash leaves no half of it.
-void write_private(const fs::path& file, std::string_view text) {
-  const fs::path beside = file.string() + ".new";
-  std::error_code ignored;
-  fs::remove(beside, ignored);  // of a start that was cut off
-  const Descriptor out{::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
-  if (out.fd < 0 || ::write(out.fd, text.data(), text.size()) != static_cast<ssize_t>(text.size()) || ::fsync(out.fd) != 0)
-    fail(beside, std::strerror(errno));
-  if (::rename(beside.c_str(), file.c_str()) != 0) fail(file, std::strerror(errno));
-  const Descriptor folder{::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (folder.fd < 0 || ::fsync(folder.fd) != 0) fail(file.parent_path(), std::strerror(errno));
-}
-
 // The file's text; what `make` gives becomes its text when it is not there.
 std::string read_or_make(const fs::path& file, const std::function<std::string()>& make) {
-  Descriptor in{::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-  if (in.fd < 0 && errno == ENOENT) {
+  const Fd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (in.get() < 0 && errno == ENOENT) {
     std::string text = make();
-    write_private(file, text);
+    if (auto written = replace_file(file, text, 0600); !written) throw StartError(written.error());
     return text;
   }
   struct stat info {};
-  if (in.fd < 0 || ::fstat(in.fd, &info) != 0) fail(file, std::strerror(errno));
+  if (in.get() < 0 || ::fstat(in.get(), &info) != 0) fail(file, std::strerror(errno));
   if ((info.st_mode & 077) != 0) fail(file, "others than its owner may read or change it; run chmod 600 on it, and make new keys if it was exposed");
   std::string text(kFileBytesMax, '\0');
-  const ssize_t read = ::read(in.fd, text.data(), text.size());
+  const ssize_t read = ::read(in.get(), text.data(), text.size());
   if (read < 0) fail(file, std::strerror(errno));
   text.resize(static_cast<std::size_t>(read));
   return text;

@@ -1,10 +1,8 @@
 #include "platform/dev_session.h"
 
-#include <fstream>
-#include <iterator>
-
 #include <fmt/format.h>
 
+#include "core/file.h"
 #include "platform/env_file.h"
 #include "templates/sam/transform.h"
 
@@ -18,11 +16,6 @@ std::string stack_name_of(const fs::path& folder) {
   for (const char letter : folder.filename().string()) name += std::isalnum(static_cast<unsigned char>(letter)) ? letter : '-';
   if (name.empty() || !std::isalpha(static_cast<unsigned char>(name.front()))) name = "stack-" + name;
   return name.substr(0, 64);
-}
-
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ FunctionNetwork::FunctionNetwork(const Options& options, std::vector<asio::io_co
   if (reach) {
     engine.sandbox->network = host_;
   } else {
-    engine.client_environment["_PARVIS_AWS_PORTS"] = fmt::format("{},{}", options.port, host_->listen_on_host());
+    engine.client_environment["_PARVIS_AWS"] = fmt::format("{},{},{}", options.port, host_->listen_on_host(), fmt::join(network::kPlatformDomains, ","));
   }
 }
 

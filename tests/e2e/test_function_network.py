@@ -1,13 +1,12 @@
 """How far functions reach, and what they meet there. Each policy is a promise of docs/security.md, and functions try to break it.
 Needs a host that allows network namespaces."""
-import io
 import json
 import pathlib
 import socket
 import threading
-import zipfile
 
 import pytest
+from packages import zip_of
 from test_serve import TRUST, Serve
 
 PRELUDE = """
@@ -31,29 +30,13 @@ class Networked(Serve):
     """`parvis serve` with a policy, and a function whose handler is the text that it is given."""
 
     def __init__(self, binary, folder, *arguments):
-        self.arguments = arguments
-        super().__init__(binary, folder)
+        super().__init__(binary, folder, *arguments)
         self.role = self.client("iam").create_role(RoleName="functions", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
         self.deploy("any", "index.js", PRELUDE + "exports.handler = async (event) => eval(`(async () => { ${event.code} })()`);")
 
-    def start(self):
-        binary, self.binary = self.binary, None
-        import subprocess
-        self.process = subprocess.Popen([binary, "serve", "--data-dir", str(self.folder), "--port", str(self.port), *self.arguments], stdout=subprocess.PIPE, text=True)
-        self.binary = binary
-        assert "serves" in self.process.stdout.readline()
-        text = (self.folder / "credentials").read_text()
-        values = dict(line.split(" = ") if " = " in line else line.split("=") for line in text.splitlines() if "=" in line)
-        self.key, self.secret = values["aws_access_key_id"].strip(), values["aws_secret_access_key"].strip()
-
     def deploy(self, name, file, text, **more):
-        code = io.BytesIO()
-        with zipfile.ZipFile(code, "w") as archive:
-            entry = zipfile.ZipInfo(file)
-            entry.external_attr = 0o755 << 16
-            archive.writestr(entry, text)
         self.client("lambda").create_function(**{"FunctionName": name, "Runtime": "nodejs22.x", "Handler": "index.handler", "Role": self.role,
-                                                 "Code": {"ZipFile": code.getvalue()}, "Timeout": 20, **more})
+                                                 "Code": {"ZipFile": zip_of({file: text})}, "Timeout": 20, **more})
 
     def call(self, name, event):
         answer = self.client("lambda", read_timeout=60).invoke(FunctionName=name, Payload=json.dumps(event))
@@ -341,7 +324,7 @@ def test_on_the_hosts_network_our_clients_turn_names(shared):
         const list = (options) => tried(async () => (await new DynamoDBClient(options).send(new ListTablesCommand({}))).TableNames);
         const told = await list({}), plain = await list({ endpoint: 'http://dynamodb.eu-west-1.amazonaws.com' });
         const prefixed = await tried(() => prefix(event.platform));
-        const leaked = process.env._PARVIS_AWS_PORTS ?? null, before = await connect({ host: '127.0.0.1', port: event.loopback });
+        const leaked = process.env._PARVIS_AWS ?? null, before = await connect({ host: '127.0.0.1', port: event.loopback });
         const fetched = await tried(async () => (await fetch('https://sqs.eu-west-1.amazonaws.com/')).status);
         delete process.env.AWS_ENDPOINT_URL;
         return { lists: [told, plain, await list({})], https: (await get('https://s3.eu-west-1.amazonaws.com/')).slice(0, 3), prefixed, leaked, before, fetched };""", platform=shared.port, loopback=shared.port)
@@ -352,7 +335,7 @@ def test_on_the_hosts_network_our_clients_turn_names(shared):
 def test_on_the_hosts_network_boto3_is_turned_too(shared):
     shared.deploy("python-shared", "index.py", PYTHON, Runtime="python3.12")
     out = shared.call("python-shared", {"code": """
-leaked = os.environ.get('_PARVIS_AWS_PORTS')
+leaked = os.environ.get('_PARVIS_AWS')
 del os.environ['AWS_ENDPOINT_URL']
 out = [tried(lambda: boto3.client('dynamodb').list_tables()['TableNames']), tried(lambda: boto3.client('stepfunctions').start_sync_execution(stateMachineArn='arn:aws:states:eu-west-1:000000000000:stateMachine:x')), leaked]
 """})

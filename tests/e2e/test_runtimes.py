@@ -1,11 +1,10 @@
 """Functions of runtimes other than Node.js, deployed and called with stock boto3."""
-import io
 import json
 import os
 import pathlib
-import zipfile
 
 import pytest
+from packages import zip_of
 
 BOOTSTRAP = """#!/usr/bin/python3
 import http.client, os
@@ -20,15 +19,6 @@ while True:
 """
 
 
-def archive(name, text):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as file:
-        entry = zipfile.ZipInfo(name)
-        entry.external_attr = 0o755 << 16
-        file.writestr(entry, text)
-    return out.getvalue()
-
-
 @pytest.mark.parametrize("runtime, handler, file, text", [
     ("python3.12", "app.handler", "app.py", "def handler(event, context):\n    return {'got': event}\n"),
     ("provided.al2023", "unused", "bootstrap", BOOTSTRAP)])
@@ -36,7 +26,7 @@ def test_a_function_answers(empty, runtime, handler, file, text):
     functions = empty.client("lambda")
     name = "runtime-" + runtime.replace(".", "-")
     functions.create_function(FunctionName=name, Runtime=runtime, Handler=handler, Role="arn:aws:iam::111122223333:role/any",
-                              Code={"ZipFile": archive(file, text)})
+                              Code={"ZipFile": zip_of({file: text})})
     for number in range(2):
         answer = functions.invoke(FunctionName=name, Payload=json.dumps({"n": number}))
         assert json.load(answer["Payload"]) == {"got": {"n": number}}
@@ -53,7 +43,7 @@ def test_node_runs_on_its_own_major_version(empty, binary, major):
     for kind, file, text in (("cjs", "index.js", "const sdk = require('@aws-sdk/client-dynamodb');\nexports.handler = async () => [process.versions.node, typeof sdk.DynamoDBClient];"),
                              ("esm", "index.mjs", "const start = await Promise.resolve(process.versions.node);\nexport const handler = async () => [start, 'function'];")):
         name = f"node-{major}-{kind}"
-        functions.create_function(FunctionName=name, Runtime=f"nodejs{major}.x", Handler="index.handler", Role="arn:aws:iam::111122223333:role/any", Timeout=10, Code={"ZipFile": archive(file, text)})
+        functions.create_function(FunctionName=name, Runtime=f"nodejs{major}.x", Handler="index.handler", Role="arn:aws:iam::111122223333:role/any", Timeout=10, Code={"ZipFile": zip_of({file: text})})
         answer = json.load(functions.invoke(FunctionName=name)["Payload"])
         assert answer[0].split(".")[0] == str(major) and answer[1] == "function", answer
 
@@ -62,5 +52,5 @@ def test_node_runs_on_its_own_major_version(empty, binary, major):
 def test_a_runtime_that_cannot_be_had_is_refused_by_name(empty, runtime, part):
     functions = empty.client("lambda")
     with pytest.raises(functions.exceptions.InvalidParameterValueException, match=part) as refused:
-        functions.create_function(FunctionName="missing-" + runtime.replace(".", "-"), Runtime=runtime, Handler="example.Handler", Role="arn:aws:iam::111122223333:role/any", Code={"ZipFile": archive("x", "")})
+        functions.create_function(FunctionName="missing-" + runtime.replace(".", "-"), Runtime=runtime, Handler="example.Handler", Role="arn:aws:iam::111122223333:role/any", Code={"ZipFile": zip_of({"x": ""})})
     assert runtime in str(refused.value)

@@ -1,14 +1,13 @@
 """Functions of `parvis serve` are shut in: they try to break each promise of docs/security.md. Needs a host that allows namespaces
 and control groups; what it does not allow is skipped with the platform's own words."""
-import io
 import json
 import os
 import subprocess
 import tempfile
-import zipfile
 
 import pytest
 from conftest import free_port
+from packages import zip_of
 from test_serve import TRUST, Serve
 
 PRELUDE = "const fs = require('fs'), { execSync } = require('child_process');\nconst tried = (f) => { try { return String(f()); } catch (e) { return 'refused ' + (e.code ?? e.message); } };\n"
@@ -23,16 +22,18 @@ def serve(binary, tmp_path_factory):
     running.stop()
 
 
-def call(serve, name, body, payload=None, **more):
-    """Deploys a function whose handler is `body` and calls it: (answer, FunctionError)."""
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("index.js", f"{PRELUDE}exports.handler = async (event) => {{ {body} }};")
+def deploy_and_call(serve, name, files, payload, **settings):
+    """(answer, FunctionError)"""
     functions = serve.client("lambda", read_timeout=60)
-    functions.create_function(FunctionName=name, Runtime="nodejs22.x", Handler="index.handler", Role=serve.role,
-                              Code={"ZipFile": code.getvalue()}, **{"Timeout": 20, **more})
+    functions.create_function(FunctionName=name, Role=serve.role, Code={"ZipFile": zip_of(files)}, **{"Timeout": 20, **settings})
     answer = functions.invoke(FunctionName=name, Payload=json.dumps(payload))
     return json.loads(answer["Payload"].read()), answer.get("FunctionError")
+
+
+def call(serve, name, body, payload=None, **more):
+    """Deploys a function whose handler is `body` and calls it."""
+    text = f"{PRELUDE}exports.handler = async (event) => {{ {body} }};"
+    return deploy_and_call(serve, name, {"index.js": text}, payload, Runtime="nodejs22.x", Handler="index.handler", **more)
 
 
 def test_the_hosts_files_and_the_data_directory_are_out_of_reach(serve):

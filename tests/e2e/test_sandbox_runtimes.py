@@ -1,35 +1,14 @@
 """Python functions, which are forked from a prepared interpreter, and bootstraps are shut in as Node.js functions are (test_sandbox.py)."""
-import io
-import json
-import os
 import pathlib
 import subprocess
-import zipfile
 
-import pytest
+from packages import zip_of
 from test_runtimes import BOOTSTRAP
-from test_serve import TRUST, Serve
-
-
-@pytest.fixture(scope="module")
-def serve(binary, tmp_path_factory):
-    os.environ["HOST_SECRET"] = "of the host"
-    running = Serve(binary, tmp_path_factory.mktemp("sandbox") / "data")
-    running.role = running.client("iam").create_role(RoleName="functions", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
-    yield running
-    running.stop()
+from test_sandbox import deploy_and_call, serve  # noqa: F401 (a fixture)
 
 
 def call(serve, name, text, payload=None, runtime="python3.12", file="app.py", **more):
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        entry = zipfile.ZipInfo(file)
-        entry.external_attr = 0o755 << 16
-        archive.writestr(entry, text)
-    functions = serve.client("lambda", read_timeout=60)
-    functions.create_function(FunctionName=name, Runtime=runtime, Handler="app.handler", Role=serve.role, Code={"ZipFile": code.getvalue()}, Timeout=20, **more)
-    answer = functions.invoke(FunctionName=name, Payload=json.dumps(payload))
-    return json.loads(answer["Payload"].read()), answer.get("FunctionError")
+    return deploy_and_call(serve, name, {file: text}, payload, Runtime=runtime, Handler="app.handler", **more)
 
 
 TRIED = """
@@ -127,15 +106,11 @@ def request(method, path, body=None, headers={}):
 _, _, headers = request('POST', '/2020-01-01/extension/register', '{"events":["INVOKE"]}', {'Lambda-Extension-Name': 'seer'})
 who = {'Lambda-Extension-Identifier': headers['Lambda-Extension-Identifier']}
 while True:
-    with open('/tmp/seen', 'w') as file: json.dump({'uid': os.getuid(), 'data': os.path.exists('FOLDER'), 'layer': os.access('/opt/extensions/seer', os.W_OK), 'status': open('/proc/self/status').read()}, file)
+    with open('/tmp/new', 'w') as file: json.dump({'uid': os.getuid(), 'data': os.path.exists('FOLDER'), 'layer': os.access('/opt/extensions/seer', os.W_OK), 'status': open('/proc/self/status').read()}, file)
+    os.replace('/tmp/new', '/tmp/seen')
     request('GET', '/2020-01-01/extension/event/next', None, who)
 """.replace("FOLDER", str(serve.folder))
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        entry = zipfile.ZipInfo("extensions/seer")
-        entry.external_attr = 0o755 << 16
-        archive.writestr(entry, extension)
-    layer = serve.client("lambda").publish_layer_version(LayerName="seer", Content={"ZipFile": data.getvalue()})["LayerVersionArn"]
+    layer = serve.client("lambda").publish_layer_version(LayerName="seer", Content={"ZipFile": zip_of({"extensions/seer": extension})})["LayerVersionArn"]
     text = BOOTSTRAP.replace("b'{\"got\":' + body + b'}'", "open('/tmp/seen').read()")
     answer, failed = call(serve, "extended", text, runtime="provided.al2023", file="bootstrap", Layers=[layer])
     assert failed is None, answer

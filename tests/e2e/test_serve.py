@@ -24,12 +24,12 @@ TRUST = json.dumps({"Version": "2012-10-17", "Statement": [
 
 
 class Serve:
-    def __init__(self, binary, folder, **environment):
-        self.binary, self.folder, self.environment, self.port = binary, folder, environment, free_port()
+    def __init__(self, binary, folder, *arguments, **environment):
+        self.binary, self.folder, self.arguments, self.environment, self.port = binary, folder, arguments, environment, free_port()
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen([self.binary, "serve", "--data-dir", str(self.folder), "--port", str(self.port)],
+        self.process = subprocess.Popen([self.binary, "serve", "--data-dir", str(self.folder), "--port", str(self.port), *self.arguments],
                                         stdout=subprocess.PIPE, text=True, env={**os.environ, **self.environment})
         line = self.process.stdout.readline()
         assert "serves" in line, line

@@ -1,12 +1,6 @@
 #include "functions/network/authority.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -14,7 +8,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "core/fd.h"
+#include "core/ascii.h"
+#include "core/file.h"
 #include "functions/network/names.h"
 
 namespace parvis::network {
@@ -34,22 +29,6 @@ struct Free {
 };
 template <class T>
 using Owned = std::unique_ptr<T, Free>;
-
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-// Appears whole, or not at all.
-bool write_text(const fs::path& path, const std::string& text, mode_t mode) {
-  const fs::path made = path.string() + ".new";
-  fs::remove(made);
-  const Fd file(open(made.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-  if (file.get() < 0 || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || fsync(file.get()) != 0) return false;
-  return rename(made.c_str(), path.c_str()) == 0;
-}
 
 template <class Write>
 std::string to_pem(Write write) {
@@ -116,16 +95,17 @@ std::expected<std::shared_ptr<Authority>, std::string> Authority::open(const fs:
   const bool kept = stat(key_path.c_str(), &info) == 0;
   if (kept && (info.st_mode & 077) != 0) return std::unexpected(key_path.string() + " may be read by others: chmod 600 it, or remove it and its certificate");
   if (kept) {
-    const std::string text = read_text(key_path);
+    const std::string text = read_file(key_path);
     const Owned<BIO> memory(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
     authority->key_ = PEM_read_bio_PrivateKey(memory.get(), nullptr, nullptr, nullptr);
     if (!authority->key_) return std::unexpected(key_path.string() + " is not a private key: remove it, a new one is made");
   } else {
     authority->key_ = EVP_EC_gen("P-256");
     const std::string text = to_pem([&](BIO* out) { return authority->key_ ? PEM_write_bio_PKCS8PrivateKey(out, authority->key_, nullptr, nullptr, 0, nullptr, nullptr) : 0; });
-    if (text.empty() || !write_text(key_path, text, 0600)) return std::unexpected("cannot write " + key_path.string() + ": " + std::strerror(errno));
+    if (text.empty()) return std::unexpected("OpenSSL cannot make " + key_path.string());
+    if (auto written = replace_file(key_path, text, 0600); !written) return std::unexpected("cannot write " + written.error());
   }
-  std::string text = read_text(certificate_path);
+  std::string text = read_file(certificate_path);
   if (!text.empty()) {
     const Owned<BIO> memory(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
     authority->certificate_ = PEM_read_bio_X509(memory.get(), nullptr, nullptr, nullptr);
@@ -134,14 +114,17 @@ std::expected<std::shared_ptr<Authority>, std::string> Authority::open(const fs:
     X509_free(authority->certificate_);
     authority->certificate_ = make_authority(authority->key_).release();
     text = to_pem([&](BIO* out) { return authority->certificate_ ? PEM_write_bio_X509(out, authority->certificate_) : 0; });
-    if (text.empty() || !write_text(certificate_path, text, 0644)) return std::unexpected("cannot write " + certificate_path.string() + ": " + std::strerror(errno));
+    if (text.empty()) return std::unexpected("OpenSSL cannot make " + certificate_path.string());
+    if (auto written = replace_file(certificate_path, text, 0644); !written) return std::unexpected("cannot write " + written.error());
   }
   authority->leaf_key_ = EVP_EC_gen("P-256");
   if (!authority->leaf_key_) return std::unexpected("OpenSSL cannot make a key");
   authority->certificate_path_ = fs::absolute(certificate_path).string();
-  if (const std::string system = read_text(system_bundle); !system.empty()) {
+  if (const std::string system = read_file(system_bundle); !system.empty()) {
     const std::string bundle = system + "\n" + text;
-    if (read_text(bundle_path) != bundle && !write_text(bundle_path, bundle, 0644)) return std::unexpected("cannot write " + bundle_path.string() + ": " + std::strerror(errno));
+    if (read_file(bundle_path) != bundle) {
+      if (auto written = replace_file(bundle_path, bundle, 0644); !written) return std::unexpected("cannot write " + written.error());
+    }
     authority->bundle_path_ = fs::absolute(bundle_path).string();
   }
   return authority;
@@ -178,8 +161,7 @@ X509* Authority::certificate_of(const std::string& name) {
 
 int Authority::choose(SSL* connection, void* self) {
   const char* asked = SSL_get_servername(connection, TLSEXT_NAMETYPE_host_name);
-  std::string name(asked ? asked : "");
-  for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  std::string name = to_lower(std::string_view(asked ? asked : ""));
   if (name.ends_with('.')) name.pop_back();
   if (!is_plain_name(name) || !is_platform_name(name)) return 0;
   auto& authority = *static_cast<Authority*>(self);

@@ -1,5 +1,7 @@
 #include "functions/network/dns.h"
 
+#include "core/ascii.h"
+
 namespace parvis::network {
 namespace {
 
@@ -24,7 +26,7 @@ bool read_name(std::string_view query, std::size_t& at, std::string& name) {
     if (!name.empty()) name += '.';
     for (const char c : query.substr(at, length)) {
       if (static_cast<unsigned char>(c) <= ' ' || c == '.' || static_cast<unsigned char>(c) > '~') return false;
-      name += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+      name += to_lower(c);
     }
     at += length;
   }

@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
-#include <fstream>
 #include <sstream>
 
 #include <boost/asio/as_tuple.hpp>
@@ -23,6 +22,7 @@
 #include <boost/asio/write.hpp>
 #include <spdlog/spdlog.h>
 
+#include "core/file.h"
 #include "functions/network/connect_watch.h"
 #include "functions/network/connections.h"
 #include "functions/network/dns.h"
@@ -41,13 +41,6 @@ constexpr int kQuestionsMax = 32;
 constexpr std::chrono::milliseconds kAcceptPause{50};
 constexpr std::chrono::seconds kQuestionWait{10};
 constexpr std::array<std::uint8_t, 4> kHere{127, 0, 0, 1};
-
-std::string read_text(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 }  // namespace
 
@@ -281,7 +274,7 @@ awaitable<std::string> Rooms::answer_anyhow(std::string query, bool stream) {
   ++asking_;
   std::string reply;
   try {
-    reply = co_await ask_upstream(parse_resolv_conf(read_text(host_->options.resolv_conf)).servers, query, stream, host_->entropy);
+    reply = co_await ask_upstream(parse_resolv_conf(read_file(host_->options.resolv_conf)).servers, query, stream, host_->entropy);
   } catch (const std::exception& error) {
     spdlog::warn("a function's question for a name failed: {}", error.what());
   }
@@ -374,7 +367,7 @@ std::vector<sandbox::TextFile> Host::files() const {
   const bool outbound = options.reach == Reach::kOutbound;
   std::string hosts = "127.0.0.1 localhost parvis sandbox sandbox.localdomain\n";
   if (outbound) {  // what the host's operator has named; its own loopback is not the worker's
-    std::istringstream lines(read_text(options.hosts));
+    std::istringstream lines(read_file(options.hosts));
     for (std::string line; std::getline(lines, line);) {
       std::istringstream words(line);
       std::string address;
@@ -384,7 +377,7 @@ std::vector<sandbox::TextFile> Host::files() const {
       if (!failed && may_leave(four.to_uint())) hosts += line + "\n";
     }
   }
-  return {{"/etc/resolv.conf", "nameserver 127.0.0.1\n" + (outbound ? parse_resolv_conf(read_text(options.resolv_conf)).rest : std::string())},
+  return {{"/etc/resolv.conf", "nameserver 127.0.0.1\n" + (outbound ? parse_resolv_conf(read_file(options.resolv_conf)).rest : std::string())},
           {"/etc/hosts", std::move(hosts)},
           {"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nnetworks: files\nprotocols: files\nservices: files\n"}};
 }

@@ -1,16 +1,14 @@
 #include "functions/network/inside.h"
 
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <netinet/in.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "functions/sandbox/clone.h"
+#include "functions/sandbox/steps.h"
 
 namespace parvis::network {
 namespace {
@@ -24,19 +22,6 @@ struct Work {
   const char* failed = nullptr;
   int cause = 0;
 };
-
-bool raise_loopback() noexcept {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return false;
-  ifreq request{};
-  std::memcpy(request.ifr_name, "lo", 3);
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  const bool done = ioctl(fd, SIOCSIFFLAGS, &request) == 0;
-  const int saved = errno;
-  close(fd);
-  errno = saved;
-  return done;
-}
 
 // As `ip route add local 0.0.0.0/0 dev lo`. Source: rtnetlink(7).
 bool route_all_to_loopback() noexcept {
@@ -90,7 +75,7 @@ int open_socket(const InsideSocket& wanted) noexcept {
 void do_inside(Work& work) noexcept {
   const auto fail = [&](const char* what) { work.failed = what, work.cause = errno; };
   if (setns(work.pidfd, CLONE_NEWUSER | CLONE_NEWNET) != 0) return fail("the worker's network namespace cannot be entered");
-  if (work.prepare && !raise_loopback()) return fail("the worker's loopback interface cannot be raised");
+  if (work.prepare && !sandbox::raise_loopback()) return fail("the worker's loopback interface cannot be raised");
   if (work.prepare && work.all_local && !route_all_to_loopback()) return fail("the worker's connections cannot be turned to the platform");
   for (std::size_t i = 0; i < work.sockets.size(); ++i) {
     if ((work.made[i] = open_socket(work.sockets[i])) < 0) return fail("a socket cannot be opened in the worker's network namespace");
@@ -105,11 +90,8 @@ std::expected<void, std::string> open_inside(int pidfd, bool prepare, bool all_l
   for (int& fd : made) fd = -1;
   if (sockets.size() > kSocketsMax) return std::unexpected("too many sockets at once");
   Work work{.pidfd = pidfd, .prepare = prepare, .all_local = all_local, .sockets = sockets, .made = made};
-  const sandbox::ChildStack stack;
   auto run = [&work]() noexcept { do_inside(work); };
-  const pid_t pid = sandbox::clone_sharing_memory(stack, CLONE_FILES, run);
-  if (pid < 0) return std::unexpected(std::string("clone: ") + std::strerror(errno));
-  while (waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {}
+  if (!sandbox::run_in_child(CLONE_FILES, run)) return std::unexpected(std::string("clone: ") + std::strerror(errno));
   for (std::size_t i = 0; i < sockets.size(); ++i) sockets[i].fd = Fd(made[i]);
   if (!work.failed) return {};
   for (InsideSocket& socket : sockets) socket.fd.reset();

@@ -2,16 +2,16 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
+
 namespace parvis::network {
 namespace {
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 bool is_in(std::string_view name, std::string_view domain) {
   if (name.ends_with('.')) name.remove_suffix(1);
   if (name.size() < domain.size()) return false;
   const std::string_view rest = name.substr(0, name.size() - domain.size()), end = name.substr(rest.size());
-  return (rest.empty() || rest.ends_with('.')) && std::ranges::equal(end, domain, {}, lower);
+  return (rest.empty() || rest.ends_with('.')) && equal_no_case(end, domain);
 }
 
 }  // namespace

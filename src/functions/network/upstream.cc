@@ -9,6 +9,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 
+#include "core/ascii.h"
+
 namespace parvis::network {
 namespace {
 
@@ -22,10 +24,7 @@ bool answers(std::string_view reply, std::string_view query) {
   if (reply.size() < 12 || reply.substr(0, 2) != query.substr(0, 2) || (static_cast<unsigned char>(reply[2]) & 0x80) == 0) return false;
   const std::size_t zero = query.find('\0', 12);
   const std::size_t end = zero == query.npos ? query.size() : std::min(query.size(), zero + 5);
-  return reply.size() >= end && std::equal(query.begin() + 12, query.begin() + static_cast<std::ptrdiff_t>(end), reply.begin() + 12, [](char a, char b) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; };
-    return lower(a) == lower(b);
-  });
+  return reply.size() >= end && equal_no_case(query.substr(12, end - 12), reply.substr(12, end - 12));
 }
 
 // Closes the socket when its time is over. The coroutine that holds both runs on their context's one thread.

@@ -13,16 +13,10 @@
 #include <thread>
 
 #include "core/fd.h"
+#include "core/file.h"
 
 namespace parvis::sandbox {
 namespace {
-
-std::string read_text(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 bool write_text(const std::string& path, const std::string& text) {
   const Fd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
@@ -108,7 +102,7 @@ CgroupPlace find_cgroups() {
     const auto path = paths.find(name);
     return mount == mounts.end() || path == paths.end() ? std::string() : own_folder(mount->second, path->second);
   };
-  if (const std::string folder = folder_of(""); !folder.empty() && read_text(folder + "/cgroup.controllers").find("memory") != std::string::npos) {
+  if (const std::string folder = folder_of(""); !folder.empty() && read_file(folder + "/cgroup.controllers").find("memory") != std::string::npos) {
     std::string why;
     if (hand_down(folder, why)) {
       place.unified = true;
@@ -200,7 +194,7 @@ bool Cgroup::limit(const Limits& limits) {
 
 bool Cgroup::out_of_memory() const {
   if (memory_.empty()) return false;
-  std::istringstream words(read_text(memory_ + (unified_ ? "/memory.events" : "/memory.oom_control")));
+  std::istringstream words(read_file(memory_ + (unified_ ? "/memory.events" : "/memory.oom_control")));
   std::string name;
   for (std::uint64_t count = 0; words >> name >> count;) {
     if (name == "oom_kill") return count > 0;
@@ -211,7 +205,7 @@ bool Cgroup::out_of_memory() const {
 void Cgroup::kill() const {
   for (const std::string& folder : folders_) {
     if (unified_ && write_text(folder + "/cgroup.kill", "1")) continue;
-    std::istringstream pids(read_text(folder + "/cgroup.procs"));
+    std::istringstream pids(read_file(folder + "/cgroup.procs"));
     for (pid_t pid = 0; pids >> pid;) ::kill(pid, SIGKILL);
   }
 }

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -46,6 +47,16 @@ pid_t clone_sharing_memory(const ChildStack& stack, unsigned long flags, Work& w
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   errno = saved;
   return pid;
+}
+
+// The same for work that ends by itself: returns when it has. False: there was no child, errno says why. May be called in a child.
+template <class Work>
+bool run_in_child(unsigned long flags, Work& work) {
+  const ChildStack stack;
+  const pid_t pid = clone_sharing_memory(stack, flags, work);
+  if (pid < 0) return false;
+  while (syscall(SYS_wait4, pid, nullptr, __WALL, nullptr) < 0 && errno == EINTR) {}
+  return true;
 }
 
 }  // namespace parvis::sandbox

@@ -55,14 +55,11 @@ bool can_watch_connects() {
   const auto program = seccomp_program(true);
   if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0 || !program) return false;
   int listener = -1;
-  const ChildStack stack;
   auto work = [&]() noexcept {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     seccomp_install_watching(*program, listener);
   };
-  const pid_t pid = clone_sharing_memory(stack, 0, work);
-  while (pid > 0 && waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
-  return listener >= 0;
+  return run_in_child(0, work) && listener >= 0;
 }
 
 void try_namespaces(Facilities& found, const std::string& root_dir) {

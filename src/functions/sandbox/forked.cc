@@ -1,7 +1,5 @@
 // The cell of a worker that is forked instead of started by exec: it is in its namespaces from the start, and others furnish it.
 #include <sched.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include <cerrno>
 #include <cstring>
@@ -18,20 +16,11 @@ std::expected<void, std::string> Sandbox::furnish(int pidfd) const {
   if (flags() == 0) return {};
   Failure failed;
   int entered = 0;
-  const ChildStack stack, inner_stack;
   auto furnish = [&]() noexcept { failed = plan_->steps_.run(); };
   auto enter = [&]() noexcept {
-    if (setns(pidfd, static_cast<int>(flags())) != 0) {
-      entered = errno;
-      return;
-    }
-    const pid_t pid = clone_sharing_memory(inner_stack, 0, furnish);
-    if (pid < 0) entered = errno;
-    while (pid > 0 && syscall(SYS_wait4, pid, nullptr, __WALL, nullptr) < 0 && errno == EINTR) {}
+    if (setns(pidfd, static_cast<int>(flags())) != 0 || !run_in_child(0, furnish)) entered = errno;
   };
-  const pid_t pid = clone_sharing_memory(stack, 0, enter);
-  if (pid < 0) return std::unexpected(std::string("clone: ") + std::strerror(errno));
-  while (waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {}
+  if (!run_in_child(0, enter)) return std::unexpected(std::string("clone: ") + std::strerror(errno));
   if (entered != 0) return std::unexpected(std::string("the worker's namespaces cannot be entered: ") + std::strerror(entered));
   if (failed.step >= 0) return std::unexpected(describe(failed));
   return {};

@@ -26,7 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr unsigned kInnerId = 993;            // the user id inside, as in Lambda's environment
 constexpr unsigned kOuterIdsFrom = 0x70000000;  // as root: ids that no distribution gives out
 constexpr unsigned long kNoSuid = 2, kNoDev = 4;
 constexpr const char* kShelves = "/.shelves";
@@ -258,14 +257,11 @@ std::expected<void, std::string> Sandbox::show(int pidfd, const std::vector<View
   }
   steps.unmount(kShelves);
   Failure failed;
-  const ChildStack stack;
   auto work = [&]() noexcept {
     if (setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) != 0) failed = {kIds, errno};
     else failed = steps.run();
   };
-  const pid_t pid = clone_sharing_memory(stack, 0, work);
-  if (pid < 0) return std::unexpected(std::string("clone: ") + std::strerror(errno));
-  while (waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {}
+  if (!run_in_child(0, work)) return std::unexpected(std::string("clone: ") + std::strerror(errno));
   if (failed.step == kIds) return std::unexpected(std::string("the worker's namespaces cannot be entered: ") + std::strerror(failed.cause));
   if (failed.step >= 0) return std::unexpected(steps.describe(failed));
   return {};

@@ -24,6 +24,8 @@
 
 namespace parvis::sandbox {
 
+inline constexpr unsigned kInnerId = 993;  // the user id inside, sbx_user as in Lambda's environment
+
 // What the cells of one policy have in common. Immutable; any number of cells are made of it.
 class Plan {
  public:

@@ -29,19 +29,6 @@ bool write_file(const std::string& path, const std::string& text) noexcept {
   return done;
 }
 
-bool raise_loopback() noexcept {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return false;
-  ifreq request{};
-  std::memcpy(request.ifr_name, "lo", 3);
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  const bool done = ioctl(fd, SIOCSIFFLAGS, &request) == 0;
-  const int saved = errno;
-  close(fd);
-  errno = saved;
-  return done;
-}
-
 bool set_attributes(const std::string& path, unsigned long long set) noexcept {
   mount_attr attributes{};
   attributes.attr_set = set;
@@ -54,6 +41,19 @@ bool enter(const std::string& path) noexcept {
 }
 
 }  // namespace
+
+bool raise_loopback() noexcept {
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  ifreq request{};
+  std::memcpy(request.ifr_name, "lo", 3);
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  const bool done = ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+  const int saved = errno;
+  close(fd);
+  errno = saved;
+  return done;
+}
 
 void Steps::mount(std::string source, std::string target, std::string type, unsigned long flags, std::string data) {
   add(Kind::kMount, std::move(source), std::move(target), std::move(type), std::move(data), flags);

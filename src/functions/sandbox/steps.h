@@ -15,6 +15,9 @@ struct Failure {
   int cause = 0;  // errno
 };
 
+// Of the network namespace that the caller is in; system calls only. False: errno says why.
+bool raise_loopback() noexcept;
+
 class Steps {
  public:
   void mount(std::string source, std::string target, std::string type, unsigned long flags, std::string data = {});

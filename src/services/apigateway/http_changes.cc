@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "services/apigateway/changes.h"
+#include "core/ascii.h"
 #include "services/apigateway/errors.h"
 #include "services/apigateway/json_reader.h"
 #include "services/apigateway/openapi.h"
@@ -34,8 +35,7 @@ json::value quick_definition(const std::string& target, const std::string& route
     path = route_key.substr(space + 1);
     if (const std::string name = route_key.substr(0, space); name != "ANY") {
       if (!one_of(name, {"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH"})) refuse("routeKey", fmt::format("'{}' is not a method", name));
-      method = name;
-      std::ranges::transform(method, method.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      method = to_lower(name);
     }
   }
   const json::object integration{{"type", "aws_proxy"}, {"payloadFormatVersion", "2.0"}, {"uri", target}};

@@ -12,6 +12,7 @@
 #include "services/dynamodb/expiry.h"
 #include "services/dynamodb/item_store.h"
 #include "services/dynamodb/shard_iterator.h"
+#include "services/dynamodb/testing/items.h"
 #include "storage/testing/fake_store.h"
 #include "storage/testing/run.h"
 
@@ -52,17 +53,9 @@ struct World {
   std::shared_ptr<std::atomic<bool>> stop = std::make_shared<std::atomic<bool>>(false);
 };
 
-AttributeValue number(std::int64_t n) { return AttributeValue::number(Number::from_int(n)); }
 Item key(const std::string& p) { return {{"p", AttributeValue::string(p)}}; }
 Item item(const std::string& p, std::int64_t v) { return {{"p", AttributeValue::string(p)}, {"v", number(v)}}; }
 
-ItemWrite write_of(ItemWrite::Kind kind, Item body) {
-  ItemWrite write;
-  write.kind = kind;
-  write.table_name = "orders";
-  write.item = std::move(body);
-  return write;
-}
 void put(World& world, Item body) { run(world.items.write(kScope, write_of(ItemWrite::Kind::kPut, std::move(body)))); }
 void remove(World& world, const std::string& p) { run(world.items.write(kScope, write_of(ItemWrite::Kind::kDelete, key(p)))); }
 std::optional<Item> get(World& world, const std::string& p) { return run(world.items.read(kScope, {{"orders", key(p)}}))[0].item; }

@@ -10,6 +10,7 @@
 #include "services/dynamodb/backups.h"
 #include "services/dynamodb/expiry.h"
 #include "services/dynamodb/keyspace.h"
+#include "services/dynamodb/testing/items.h"
 #include "storage/testing/fake_store.h"
 #include "storage/testing/run.h"
 
@@ -76,16 +77,8 @@ struct World {
   ItemStore items{catalog};
 };
 
-AttributeValue number(std::int64_t n) { return AttributeValue::number(Number::from_int(n)); }
 Item key(const std::string& p, std::int64_t n) { return {{"p", AttributeValue::string(p)}, {"n", number(n)}}; }
 
-ItemWrite write_of(ItemWrite::Kind kind, Item item) {
-  ItemWrite write;
-  write.kind = kind;
-  write.table_name = "orders";
-  write.item = std::move(item);
-  return write;
-}
 ItemWrite put(const std::string& p, std::int64_t n, std::size_t bytes) {
   Item item = key(p, n);
   item["text"] = AttributeValue::string(std::string(bytes, 'x'));

@@ -43,11 +43,6 @@ void throw_expression(std::string_view kind, std::string message) {
   throw_validation("Invalid " + std::string(kind) + ": " + message);
 }
 
-bool equal_no_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::ranges::equal(a, b, [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 TokenStream::TokenStream(std::string_view text, std::string_view kind) : text_(text), kind_(kind) {
   if (text.size() > kExpressionBytesMax) {
     throw_expression(kind, "Expression size has exceeded the maximum allowed size; expression size: " +

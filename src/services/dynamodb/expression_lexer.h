@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/ascii.h"
+
 namespace parvis::dynamodb {
 
 enum class TokenKind { kWord, kName, kValue, kNumber, kSymbol, kEnd };  // abc  #abc  :abc  12  <=
@@ -17,7 +19,6 @@ struct Token {
 };
 
 [[noreturn]] void throw_expression(std::string_view kind, std::string message);  // "Invalid <kind>: <message>"
-bool equal_no_case(std::string_view a, std::string_view b);
 
 class TokenStream {
  public:

@@ -7,6 +7,7 @@
 
 #include "services/dynamodb/item_store.h"
 #include "services/dynamodb/query.h"
+#include "services/dynamodb/testing/items.h"
 #include "storage/testing/fake_store.h"
 #include "storage/testing/run.h"
 
@@ -35,21 +36,12 @@ struct World {
   ItemStore items;
 };
 
-AttributeValue number(std::int64_t n) { return AttributeValue::number(Number::from_int(n)); }
 Item key(const std::string& p, std::int64_t n) { return {{"p", AttributeValue::string(p)}, {"n", number(n)}}; }
 
-ItemWrite put(Item item) {
-  ItemWrite write;
-  write.table_name = "orders";
-  write.item = std::move(item);
-  return write;
-}
+ItemWrite put(Item item) { return write_of(ItemWrite::Kind::kPut, std::move(item)); }
 ItemWrite update(Item key, std::string_view text, AttributeMap values) {
   Placeholders placeholders(std::nullopt, std::move(values));
-  ItemWrite write;
-  write.kind = ItemWrite::Kind::kUpdate;
-  write.table_name = "orders";
-  write.item = std::move(key);
+  ItemWrite write = write_of(ItemWrite::Kind::kUpdate, std::move(key));
   write.update = parse_update(text, placeholders);
   return write;
 }

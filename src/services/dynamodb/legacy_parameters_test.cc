@@ -5,6 +5,7 @@
 
 #include "aws/api_call.h"
 #include "services/dynamodb/evaluate.h"
+#include "services/dynamodb/testing/items.h"
 
 namespace parvis::dynamodb {
 namespace {
@@ -15,7 +16,6 @@ using LegacyCondition = aws::model::dynamodb::Condition;
 using testing::HasSubstr;
 
 AttributeValue text(std::string value) { return AttributeValue::string(std::move(value)); }
-AttributeValue number(std::int64_t value) { return AttributeValue::number(Number::from_int(value)); }
 AttributeValue words(std::vector<std::string> values) { return AttributeValue{StringSet{std::move(values)}}; }
 
 LegacyCondition condition(std::string op, std::vector<AttributeValue> values) {

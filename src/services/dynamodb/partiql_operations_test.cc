@@ -3,6 +3,7 @@
 
 #include "services/dynamodb/operations.h"
 #include "services/dynamodb/partiql_plan.h"
+#include "services/dynamodb/testing/items.h"
 #include "storage/testing/fake_store.h"
 #include "storage/testing/run.h"
 
@@ -18,7 +19,6 @@ aws::CallContext context() {
   return call;
 }
 AttributeValue text(std::string value) { return AttributeValue::string(std::move(value)); }
-AttributeValue number(std::int64_t value) { return AttributeValue::number(Number::from_int(value)); }
 
 class Statements : public testing::Test {
  protected:

@@ -5,6 +5,7 @@
 
 #include "aws/api_call.h"
 #include "services/dynamodb/evaluate.h"
+#include "services/dynamodb/testing/items.h"
 
 namespace parvis::dynamodb {
 namespace {
@@ -13,7 +14,6 @@ using testing::HasSubstr;
 using Kind = PartiqlStatement::Kind;
 
 AttributeValue text(std::string value) { return AttributeValue::string(std::move(value)); }
-AttributeValue number(std::int64_t value) { return AttributeValue::number(Number::from_int(value)); }
 
 std::string error_of(std::string_view statement, const std::vector<AttributeValue>& parameters = {}) {
   try {

@@ -10,6 +10,7 @@
 #include "services/dynamodb/change_stream.h"
 #include "services/dynamodb/item_store.h"
 #include "services/dynamodb/query.h"
+#include "services/dynamodb/testing/items.h"
 #include "storage/rocksdb/rocksdb_store.h"
 #include "storage/testing/faulty_fs.h"
 #include "storage/testing/run.h"
@@ -22,7 +23,6 @@ const aws::Scope kScope{"000000000000", "us-east-1"};
 constexpr int kWriters = 4, kWritesPerRound = 20;
 constexpr std::string_view kTable = "counters";
 
-AttributeValue number(std::int64_t n) { return AttributeValue::number(Number::from_int(n)); }
 Item key(const std::string& p) { return {{"p", AttributeValue::string(p)}}; }
 std::int64_t count_of(const std::optional<Item>& item) {
   return item ? std::stoll(item->at("n").as<Number>()->text()) : 0;

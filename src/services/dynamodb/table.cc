@@ -124,7 +124,6 @@ void check_key_value(const KeyAttribute& key, const AttributeValue& value, bool 
   check_key_size(size_bytes(value), is_sort);
 }
 
-
 void check_index_keys(const IndexRecord& index, const Item& item) {
   std::size_t count = 0, partition_bytes = 0, sort_bytes = 0;
   for (const KeyAttribute& key : index.keys.attributes()) {

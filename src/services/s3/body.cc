@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/ascii.h"
 #include "services/s3/errors.h"
 
 namespace parvis::s3 {
@@ -68,10 +69,7 @@ std::string big_endian(std::uint64_t value, int bytes) {
 
 }  // namespace
 
-std::string header_word(std::string algorithm) {
-  for (char& c : algorithm) if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return algorithm;
-}
+std::string header_word(std::string_view algorithm) { return to_lower(algorithm); }
 
 void refuse_checksum(std::string_view algorithm) { refuse(fmt::format("The checksum algorithm {}", algorithm)); }
 

@@ -75,7 +75,7 @@ std::optional<Checksum> claimed_checksum(const Input& in) {
   return named;
 }
 
-std::string header_word(std::string algorithm);  // "crc32": as headers and messages spell it
+std::string header_word(std::string_view algorithm);  // "crc32": as headers and messages spell it
 
 inline std::string checksum_type(const Checksum& checksum) { return checksum.composite ? "COMPOSITE" : "FULL_OBJECT"; }
 

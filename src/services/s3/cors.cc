@@ -5,16 +5,11 @@
 #include <fmt/format.h>
 
 #include "aws/s3_host.h"
+#include "core/ascii.h"
 #include "services/s3/operations.h"
 
 namespace parvis::s3 {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 std::string joined(const std::vector<std::string>& words) {
   std::string out;
@@ -29,7 +24,7 @@ std::vector<std::string> header_names(std::string_view list) {
     std::string_view name = list.substr(0, comma);
     while (name.starts_with(' ')) name.remove_prefix(1);
     while (name.ends_with(' ')) name.remove_suffix(1);
-    if (!name.empty()) names.push_back(lower(name));
+    if (!name.empty()) names.push_back(to_lower(name));
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
   return names;
@@ -77,7 +72,7 @@ http::Response preflight(const std::vector<CorsRule>& rules, const http::Request
 }  // namespace
 
 bool matches_wildcard(std::string_view pattern, std::string_view text, bool ignore_case) {
-  if (ignore_case) return matches_wildcard(lower(pattern), lower(text));
+  if (ignore_case) return matches_wildcard(to_lower(pattern), to_lower(text));
   const std::size_t star = pattern.find('*');
   if (star == pattern.npos) return pattern == text;
   const std::string_view before = pattern.substr(0, star), after = pattern.substr(star + 1);

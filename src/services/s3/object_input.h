@@ -2,6 +2,7 @@
 #pragma once
 
 #include "aws/api_call.h"
+#include "core/ascii.h"
 #include "core/utf8.h"
 #include "services/s3/errors.h"
 #include "services/s3/records.h"
@@ -65,9 +66,7 @@ ObjectRecord described(const Input& in) {
     for (const auto& [name, value] : *in.metadata) {
       check_text(name, value);
       bytes += name.size() + value.size();
-      std::string lower = name;
-      for (char& c : lower) if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-      record.metadata[lower] = value;
+      record.metadata[to_lower(name)] = value;
     }
   }
   if (bytes > kMetadataBytesMax) throw aws::ApiError(kMetadataTooLarge, "Your metadata headers exceed the maximum allowed metadata size");

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "services/s3/bucket_properties.h"
+#include "core/ascii.h"
 #include "services/s3/errors.h"
 #include "services/s3/operations.h"
 
@@ -85,10 +86,7 @@ class BucketType final : public aws::ResourceType {
   awaitable<aws::ResourceResult> create(aws::ResourceRequest request) override {
     std::string name = text(request.properties, "BucketName");
     const bool named = !name.empty();
-    if (!named) {
-      name = request.generated_name(63);
-      for (char& c : name) if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
+    if (!named) name = to_lower(request.generated_name(63));
     object input{{"Bucket", name}};
     if (request.call.scope.region != "us-east-1") input["CreateBucketConfiguration"] = object{{"LocationConstraint", request.call.scope.region}};
     std::optional<aws::ApiError> failed;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "core/ascii.h"
 #include "services/ssm/errors.h"
 
 namespace parvis::ssm {
@@ -13,11 +14,6 @@ namespace {
 constexpr std::size_t kArnLengthMax = 1011;
 constexpr std::ptrdiff_t kLevelsMax = 15;
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 bool name_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
 }
@@ -34,7 +30,7 @@ void check_levels(const std::string& name) {
 }  // namespace
 
 void check_new_name(const aws::Scope& scope, const std::string& name) {
-  const std::string small = lower(name);
+  const std::string small = to_lower(name);
   const bool path = name.find('/', 1) != std::string::npos;
   if (path && small.starts_with("/aws")) throw aws::ApiError(kAccessDenied, fmt::format("No access to reserved parameter name: {}.", name));
   const auto bad = [&] {
@@ -101,7 +97,7 @@ Reference parse_reference(const aws::Scope& scope, std::string_view text) {
 }
 
 bool valid_label(std::string_view label) {
-  const std::string small = lower(label);
+  const std::string small = to_lower(label);
   return !label.empty() && label.size() <= 100 && !(label[0] >= '0' && label[0] <= '9') && !small.starts_with("aws") &&
          !small.starts_with("ssm") && std::ranges::all_of(label, name_letter);
 }

@@ -1,5 +1,7 @@
 #include <regex>
 
+#include "core/ascii.h"
+
 #include "templates/sam/context.h"
 
 namespace parvis::templates::sam {
@@ -38,8 +40,7 @@ bool valid_definition(const Py& definition, bool http) {
 }
 
 std::string normalized_method(std::string_view method) {
-  std::string out;
-  for (char c : method) out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string out = to_lower(method);
   return out == "any" ? std::string(kAnyMethod) : out;
 }
 

@@ -1,6 +1,8 @@
 // AWS::Serverless::SimpleTable and AWS::Serverless::LayerVersion.
 #include <fmt/format.h>
 
+#include "core/ascii.h"
+
 #include "templates/sam/context.h"
 
 namespace parvis::templates::sam {
@@ -70,8 +72,7 @@ void transform_layer(Context& context, const std::string& id) {
   json::object attributes = passed_attributes(source);
   if (!attributes.contains("DeletionPolicy")) attributes["DeletionPolicy"] = "Retain";
   if (const json::value* policy = properties.if_contains("RetentionPolicy"); policy != nullptr && !policy->is_null()) {
-    std::string lower;
-    for (char c : scalar_text(*policy)) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const std::string lower = to_lower(scalar_text(*policy));
     if (lower != "retain" && lower != "delete") context.fail(context.pointer(id, "RetentionPolicy"), fmt::format("resource {}: RetentionPolicy is neither Retain nor Delete", id), "use one of the two");
     attributes["DeletionPolicy"] = lower == "retain" ? "Retain" : "Delete";
   }

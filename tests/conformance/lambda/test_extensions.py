@@ -1,12 +1,12 @@
 """The Extensions and Telemetry APIs: an extension of a layer beside a bootstrap. The extension is a script whose steps the test writes; it
 tells what it saw in files of the test, so these tests run without a sandbox (tests/e2e/test_sandbox_runtimes.py has one with)."""
-import io
 import json
 import time
-import zipfile
 
 import pytest
 from lambda_support import ROLE
+from packages import zip_of
+from project import wait_for
 
 HTTP = """#!/usr/bin/python3
 import http.client, json, os, sys, time
@@ -36,16 +36,6 @@ STEPS_HERE
 """
 
 
-def archive(files):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as package:
-        for name, content in files.items():
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = 0o755 << 16
-            package.writestr(entry, content)
-    return out.getvalue()
-
-
 @pytest.fixture
 def deploy(empty, tmp_path):
     functions = empty.client("lambda", read_timeout=60)
@@ -54,8 +44,8 @@ def deploy(empty, tmp_path):
     def make(**extensions):
         name = f"extended-{len(made)}-{time.time_ns()}"
         text = {f"extensions/{key}": EXTENSION.replace("FOLDER_HERE", repr(str(tmp_path))).replace("STEPS_HERE", steps) for key, steps in extensions.items()}
-        layer = functions.publish_layer_version(LayerName=name, Content={"ZipFile": archive(text)})["LayerVersionArn"]
-        functions.create_function(FunctionName=name, Runtime="provided.al2023", Handler="hand.ler", Role=ROLE, Timeout=5, Layers=[layer], Code={"ZipFile": archive({"bootstrap": BOOTSTRAP})})
+        layer = functions.publish_layer_version(LayerName=name, Content={"ZipFile": zip_of(text)})["LayerVersionArn"]
+        functions.create_function(FunctionName=name, Runtime="provided.al2023", Handler="hand.ler", Role=ROLE, Timeout=5, Layers=[layer], Code={"ZipFile": zip_of({"bootstrap": BOOTSTRAP})})
         made.append(name)
 
         def call(event):
@@ -69,13 +59,6 @@ def deploy(empty, tmp_path):
     yield make
     for name in made:
         functions.delete_function(FunctionName=name)
-
-
-def wait_for(what, seconds=6):
-    end = time.monotonic() + seconds
-    while not what() and time.monotonic() < end:
-        time.sleep(0.05)
-    return what()
 
 
 def test_an_extension_is_told_of_calls_and_of_the_end(deploy):
@@ -98,7 +81,7 @@ while True:
     assert first["tracing"]["type"] == "X-Amzn-Trace-Id" and first["tracing"]["value"].startswith("Root=1-")
     assert 0 < first["deadlineMs"] - time.time() * 1000 <= 5000
     call.delete()
-    assert wait_for(lambda: ["bye"] in call.seen()), call.seen()
+    assert wait_for(lambda: ["bye"] in call.seen(), 6), call.seen()
     last = call.seen()[-2][2]
     assert last["eventType"] == "SHUTDOWN" and last["shutdownReason"] == "spindown" and 0 < last["deadlineMs"] - time.time() * 1000 + 1000 <= 3000
 
@@ -116,7 +99,7 @@ while True:
     call({})
     seen = call.seen()
     assert ["worked"] in seen or seen == [["up"], ["up"]]
-    assert wait_for(lambda: call.seen().count(["worked"]) == 2)
+    assert wait_for(lambda: call.seen().count(["worked"]) == 2, 6)
     time.sleep(0.1)
     start = time.monotonic()
     call({})
@@ -161,7 +144,7 @@ tell([status, body['errorType']])
 while True: next_event(who)
 """)
     call({})
-    assert wait_for(lambda: len(call.seen()) == 2) and call.seen() == [[403, "Extension.RegistrationClosed"], [403, "Telemetry.SubscriptionClosed"]]
+    assert wait_for(lambda: len(call.seen()) == 2, 6) and call.seen() == [[403, "Extension.RegistrationClosed"], [403, "Telemetry.SubscriptionClosed"]]
 
 
 @pytest.mark.parametrize("steps, kind, part", [
@@ -177,7 +160,7 @@ def test_an_extension_that_fails_at_init_fails_the_call(deploy, steps, kind, par
 def test_an_extension_that_ends_takes_the_environment_with_it(deploy):
     call = deploy(bad="_, _, who = register(['INVOKE'])\ntell(['started'])\nnext_event(who)\nif len(open(FOLDER + '/seen').readlines()) == 1: sys.exit(4)\nwhile True: next_event(who)")
     call({})  # it ends while this call runs, or right after
-    assert wait_for(lambda: call({"n": 1})[0] == {"n": 1}) and call.seen() == [["started"], ["started"]]
+    assert wait_for(lambda: call({"n": 1})[0] == {"n": 1}, 6) and call.seen() == [["started"], ["started"]]
 
 
 def test_telemetry_is_posted_in_batches(deploy):
@@ -199,7 +182,7 @@ while True: next_event(who)
 """)
     _, got = call({"n": 1})
     records = lambda: {record["type"]: record for record in call.seen()}  # noqa: E731
-    assert wait_for(lambda: "platform.report" in records()), call.seen()
+    assert wait_for(lambda: "platform.report" in records(), 6), call.seen()
     seen = records()
     assert list(seen)[:2] == ["platform.initStart", "platform.telemetrySubscription"]
     assert {"platform.initRuntimeDone", "platform.start", "platform.runtimeDone", "platform.report", "function", "extension"} <= set(seen)

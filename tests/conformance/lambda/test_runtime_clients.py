@@ -1,16 +1,15 @@
 """The same handlers under our own clients (framed messages) and under the official ones, PyPI's awslambdaric and npm's aws-lambda-ric,
 as bootstraps over the public Runtime API: what callers and handlers see must be the same."""
 import base64
-import io
 import json
 import os
 import pathlib
 import re
 import time
-import zipfile
 
 import pytest
 from lambda_support import ROLE
+from packages import zip_of
 
 ric = pytest.importorskip("awslambdaric", reason="script/setup --test installs it")
 SITE = pathlib.Path(ric.__file__).parent.parent
@@ -62,16 +61,6 @@ TOOLS = pathlib.Path(os.environ.get("PARVIS_TOOLS") or pathlib.Path(__file__).re
 NODE_CLIENT = TOOLS / "node-client/node_modules"
 
 
-def archive(files):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as package:
-        for name, content in files.items():
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = 0o755 << 16
-            package.writestr(entry, content)
-    return out.getvalue()
-
-
 def read_below(place, root):
     return {str(path.relative_to(root)): path.read_bytes() for path in ([place] if place.is_file() else place.rglob("*")) if path.is_file() and path.suffix != ".pyc"}
 
@@ -104,7 +93,7 @@ def function(request, empty):
     functions = empty.client("lambda", read_timeout=60)
     name = "client-" + request.param
     functions.create_function(FunctionName=name, Runtime="provided.al2023" if who == "official" else "python3.11" if language == "python" else "nodejs22.x", Handler="app.handler", Role=ROLE,
-                              Code={"ZipFile": archive(files)}, Timeout=5, MemorySize=512)
+                              Code={"ZipFile": zip_of(files)}, Timeout=5, MemorySize=512)
 
     def call(event, **more):
         got = functions.invoke(FunctionName=name, Payload=json.dumps(event), LogType="Tail", **more)

@@ -1,13 +1,15 @@
 'use strict';
 // Stands before the client. Where a worker shares the host's network, connections to AWS's names are turned to the platform, whose
-// ports the engine names at start; elsewhere the worker's own network does that (src/functions/network). The domains are those of
-// network/names.h. Child processes and worker threads are not covered.
+// ports and names the engine tells at start; elsewhere the worker's own network does that (src/functions/network). Child processes
+// and worker threads are not covered.
 (() => {
-  const ports = process.env._PARVIS_AWS_PORTS;
-  delete process.env._PARVIS_AWS_PORTS;
-  if (!ports) return;
-  const [plain, secured] = ports.split(',').map(Number);
-  const ours = /(^|\.)(amazonaws\.com|amazonaws\.com\.cn|api\.aws|on\.aws|amazoncognito\.com)\.?$/i;
+  const told = process.env._PARVIS_AWS;
+  delete process.env._PARVIS_AWS;
+  if (!told) return;
+  const [plainPort, securedPort, ...domains] = told.split(',');
+  const plain = Number(plainPort);
+  const secured = Number(securedPort);
+  const ours = new RegExp(`(^|\\.)(${domains.join('|').replaceAll('.', '\\.')})\\.?$`, 'i');
   const prefixed = /[-.]127\.0\.0\.1$/;  // what SDKs make of the platform's address and a host prefix
   const turn = (options) => {
     const host = options.host;

@@ -251,8 +251,8 @@ def forget_preloaded(folders):
 
 
 def load(channel, request):
-    if ports := os.environ.get("_PARVIS_AWS_PORTS"):
-        turn_names(ports)
+    if told := os.environ.get("_PARVIS_AWS"):
+        turn_names(told)
     os.environ.clear()
     os.environ.update(request["env"])
     Log.mark = request["mark"].encode("latin-1")

@@ -1,14 +1,14 @@
-"""Stands before the client. Where a worker shares the host's network, AWS's names are those of the platform, whose ports the engine
-names at start; elsewhere the worker's own network does that (src/functions/network). The domains are those of network/names.h.
-Child processes are not covered."""
+"""Stands before the client. Where a worker shares the host's network, AWS's names are those of the platform, whose ports and names the
+engine tells at start; elsewhere the worker's own network does that (src/functions/network). Child processes are not covered."""
 
 
-def turn_names(ports):
+def turn_names(told):
     import re
     import socket
 
-    plain, secured = (int(port) for port in ports.split(","))
-    ours = re.compile(r"(^|\.)(amazonaws\.com|amazonaws\.com\.cn|api\.aws|on\.aws|amazoncognito\.com)\.?$", re.IGNORECASE)
+    plain, secured, *domains = told.split(",")
+    plain, secured = int(plain), int(secured)
+    ours = re.compile(rf"(^|\.)({'|'.join(map(re.escape, domains))})\.?$", re.IGNORECASE)
     prefixed = re.compile(r"[-.]127\.0\.0\.1$")  # what SDKs make of the platform's address and a host prefix
     real = socket.getaddrinfo
 
