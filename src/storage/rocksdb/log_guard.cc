@@ -2,6 +2,8 @@
 
 #include <rocksdb/file_system.h>
 
+#include "storage/rocksdb/resident_reads.h"
+
 namespace parvis::storage {
 namespace {
 
@@ -65,7 +67,8 @@ void LogGuard::failed(const rocksdb::Status& status) {
 
 std::unique_ptr<rocksdb::Env> guarded_env(rocksdb::Env* under, std::shared_ptr<LogGuard> guard) {
   const rocksdb::Env* env = under ? under : rocksdb::Env::Default();
-  return rocksdb::NewCompositeEnv(std::make_shared<GuardedFileSystem>(env->GetFileSystem(), std::move(guard)));
+  const auto files = with_resident_reads(env->GetFileSystem(), under == nullptr);
+  return rocksdb::NewCompositeEnv(std::make_shared<GuardedFileSystem>(files, std::move(guard)));
 }
 
 }  // namespace parvis::storage

@@ -7,6 +7,7 @@
 
 #include "storage/rocksdb/rocksdb_snapshot.h"
 #include "storage/rocksdb/rocksdb_store.h"
+#include "storage/testing/faulty_fs.h"
 #include "storage/testing/run.h"
 
 namespace parvis::storage {
@@ -57,12 +58,15 @@ TEST(ReadPool, IsBounded) {
 }
 
 // Property: what has long left memory and cache reads as what was written: points, several at once, and ranges.
-TEST(ColdReads, FindWhatWasWritten) {
+class ColdReads : public ::testing::TestWithParam<bool> {};
+TEST_P(ColdReads, FindWhatWasWritten) {
+  // A file system of which nothing is known to be resident sends every read that misses the cache to the pool.
+  const auto opaque = rocksdb::NewCompositeEnv(std::make_shared<testing::FaultyFs>(1, ~0ull));
   const std::uint64_t seed = testing::test_seed();
   SCOPED_TRACE(::testing::Message() << "PARVIS_TEST_SEED=" << seed);
   std::mt19937_64 rng(seed);
   const testing::TemporaryDirectory dir;
-  const auto store = open_rocksdb_store(dir.path(), SyncMode::kRelaxed, {.cache_bytes = 64u << 10, .write_buffer_bytes = 64u << 10}).value();
+  const auto store = open_rocksdb_store(dir.path(), SyncMode::kRelaxed, {.cache_bytes = 64u << 10, .write_buffer_bytes = 64u << 10, .env = GetParam() ? opaque.get() : nullptr}).value();
   std::map<std::string, std::string> model;
   for (int i = 0; i < 60; ++i) {
     Commit commit;
@@ -95,12 +99,11 @@ TEST(ColdReads, FindWhatWasWritten) {
   }
 }
 
-// RocksDB's MultiGet without input and output says of a key that it may exist as if it were there, with an empty value, when it
-// has to leave a table file unasked; Get says that it does not know.
-TEST(ColdReads, OfKeysThatWereNeverWritten) {
+TEST_P(ColdReads, OfKeysThatWereNeverWritten) {
+  const auto opaque = rocksdb::NewCompositeEnv(std::make_shared<testing::FaultyFs>(1, ~0ull));
   const testing::TemporaryDirectory dir;
   for (int round = 0; round < 10; ++round) {
-    const auto store = open_rocksdb_store(dir.path(), SyncMode::kRelaxed, {.cache_bytes = 64u << 10, .write_buffer_bytes = 64u << 10}).value();
+    const auto store = open_rocksdb_store(dir.path(), SyncMode::kRelaxed, {.cache_bytes = 64u << 10, .write_buffer_bytes = 64u << 10, .env = GetParam() ? opaque.get() : nullptr}).value();
     for (int i = 0; i < 10; ++i) {
       std::vector<std::string> keys;
       Commit commit;
@@ -111,6 +114,8 @@ TEST(ColdReads, OfKeysThatWereNeverWritten) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(FileSystems, ColdReads, ::testing::Bool(), [](const auto& info) { return info.param ? "opaque" : "system"; });
 
 }  // namespace
 }  // namespace parvis::storage

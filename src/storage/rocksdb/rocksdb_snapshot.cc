@@ -5,6 +5,7 @@
 #include <boost/asio/prefer.hpp>
 #include <spdlog/spdlog.h>
 
+#include "storage/rocksdb/resident_reads.h"
 #include "storage/rocksdb/sequencer.h"
 #include "storage/tuple.h"
 
@@ -20,6 +21,18 @@ Value decode_value(std::string_view stored) {
   if (stored.size() < kVersionBytes) throw_read_fault(rocksdb::Status::Corruption("a value without its version"));
   return {std::string(stored.substr(kVersionBytes)), load_u64(stored)};
 }
+
+// Holds a read to what is in memory when that is all it may reach.
+class Bound {
+ public:
+  explicit Bound(RocksDbSnapshot::Reach reach) {
+    if (reach == RocksDbSnapshot::Reach::kMemory) resident_.emplace();
+  }
+  bool passed() const { return resident_ && resident_->missed(); }
+
+ private:
+  std::optional<ResidentOnly> resident_;
+};
 
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -55,15 +68,15 @@ RocksDbSnapshot::~RocksDbSnapshot() { database_->db->ReleaseSnapshot(snapshot_);
 
 awaitable<std::optional<Value>> RocksDbSnapshot::get(std::string_view key) {
   std::optional<Value> value;
-  if (key.empty() || read_one(key, rocksdb::kBlockCacheTier, value)) co_return value;
-  co_await database_->reads->run([this, key, &value] { read_one(key, rocksdb::kReadAllTier, value); });
+  if (key.empty() || read_one(key, Reach::kMemory, value)) co_return value;
+  co_await database_->reads->run([this, key, &value] { read_one(key, Reach::kDisk, value); });
   co_return value;
 }
 
 awaitable<std::vector<std::optional<Value>>> RocksDbSnapshot::multi_get(std::vector<std::string> keys) {
   Values values(keys.size());
-  if (read_many(keys, rocksdb::kBlockCacheTier, values)) co_return values;
-  co_await database_->reads->run([this, &keys, &values] { read_many(keys, rocksdb::kReadAllTier, values); });
+  if (read_many(keys, Reach::kMemory, values)) co_return values;
+  co_await database_->reads->run([this, &keys, &values] { read_many(keys, Reach::kDisk, values); });
   co_return values;
 }
 
@@ -72,43 +85,44 @@ awaitable<ScanPage> RocksDbSnapshot::scan(ScanOptions scan) {
   if (scan.begin.empty()) scan.begin = std::string(1, '\0');
   ScanPage page;
   if (!scan.end.empty() && scan.end <= scan.begin) co_return page;
-  if (read_range(scan, rocksdb::kBlockCacheTier, page)) co_return page;
+  if (read_range(scan, Reach::kMemory, page)) co_return page;
   co_await database_->reads->run([this, &scan, &page] {
     page = {};
-    read_range(scan, rocksdb::kReadAllTier, page);
+    read_range(scan, Reach::kDisk, page);
   });
   co_return page;
 }
 
-bool RocksDbSnapshot::read_one(std::string_view key, rocksdb::ReadTier tier, std::optional<Value>& value) const {
+bool RocksDbSnapshot::read_one(std::string_view key, Reach reach, std::optional<Value>& value) const {
+  const Bound bound(reach);
   rocksdb::PinnableSlice found;
-  const rocksdb::Status status = db().Get(options(tier), db().DefaultColumnFamily(), slice(key), &found);
-  if (status.IsIncomplete()) return false;
+  const rocksdb::Status status = db().Get(options(), db().DefaultColumnFamily(), slice(key), &found);
+  if (bound.passed()) return false;
   if (status.IsNotFound()) return true;
   if (!status.ok()) throw_read_fault(status);
   value = decode_value(found.ToStringView());
   return true;
 }
 
-bool RocksDbSnapshot::read_many(const std::vector<std::string>& keys, rocksdb::ReadTier tier, Values& values) const {
+bool RocksDbSnapshot::read_many(const std::vector<std::string>& keys, Reach reach, Values& values) const {
+  const Bound bound(reach);
   const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
   std::vector<rocksdb::PinnableSlice> found(keys.size());
   std::vector<rocksdb::Status> statuses(keys.size());
-  db().MultiGet(options(tier), db().DefaultColumnFamily(), keys.size(), slices.data(), found.data(), statuses.data());
+  db().MultiGet(options(), db().DefaultColumnFamily(), keys.size(), slices.data(), found.data(), statuses.data());
+  if (bound.passed()) return false;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (keys[i].empty() || statuses[i].IsNotFound()) continue;
-    if (statuses[i].IsIncomplete()) return false;
     if (!statuses[i].ok()) throw_read_fault(statuses[i]);
-    // Without input and output RocksDB 7.8 gives an empty value for a key that may be in a file it could not ask.
-    if (tier == rocksdb::kBlockCacheTier && found[i].empty()) return false;
     values[i] = decode_value(found[i].ToStringView());
   }
   return true;
 }
 
-bool RocksDbSnapshot::read_range(const ScanOptions& scan, rocksdb::ReadTier tier, ScanPage& page) const {
+bool RocksDbSnapshot::read_range(const ScanOptions& scan, Reach reach, ScanPage& page) const {
+  const Bound bound(reach);
   const rocksdb::Slice lower(scan.begin), upper(scan.end);
-  rocksdb::ReadOptions read = options(tier);
+  rocksdb::ReadOptions read = options();
   read.iterate_lower_bound = &lower;
   if (!scan.end.empty()) read.iterate_upper_bound = &upper;
   const std::unique_ptr<rocksdb::Iterator> it(db().NewIterator(read));
@@ -126,15 +140,14 @@ bool RocksDbSnapshot::read_range(const ScanOptions& scan, rocksdb::ReadTier tier
     page.entries.push_back({it->key().ToString(), std::move(value.bytes), value.version});
     bytes += page.entries.back().key.size() + page.entries.back().value.size();
   }
-  if (it->status().IsIncomplete()) return false;
+  if (bound.passed()) return false;
   if (!it->status().ok()) throw_read_fault(it->status());
   return true;
 }
 
-rocksdb::ReadOptions RocksDbSnapshot::options(rocksdb::ReadTier tier) const {
+rocksdb::ReadOptions RocksDbSnapshot::options() const {
   rocksdb::ReadOptions read;
   read.snapshot = snapshot_;
-  read.read_tier = tier;
   return read;
 }
 

@@ -1,7 +1,7 @@
 // storage/rocksdb/rocksdb_snapshot.h: reads of the embedded adapter.
 //
-// A read runs inline while memtables and block cache can answer it. Only one that needs the disk goes to the read pool and
-// resumes its caller on the caller's executor.
+// A read runs inline while memtables, block cache and the system's page cache can answer it. Only one that needs the disk goes
+// to the read pool and resumes its caller on the caller's executor.
 #pragma once
 
 #include <atomic>
@@ -49,6 +49,8 @@ class RocksDbSnapshot final : public Snapshot {
   RocksDbSnapshot(const RocksDbSnapshot&) = delete;
   RocksDbSnapshot& operator=(const RocksDbSnapshot&) = delete;
 
+  enum class Reach { kMemory, kDisk };
+
   Stamp stamp() const override { return stamp_; }
   awaitable<std::optional<Value>> get(std::string_view key) override;
   awaitable<std::vector<std::optional<Value>>> multi_get(std::vector<std::string> keys) override;
@@ -56,12 +58,12 @@ class RocksDbSnapshot final : public Snapshot {
 
  private:
   using Values = std::vector<std::optional<Value>>;
-  // False: the disk is needed, `tier` forbids it.
-  bool read_one(std::string_view key, rocksdb::ReadTier tier, std::optional<Value>& value) const;
-  bool read_many(const std::vector<std::string>& keys, rocksdb::ReadTier tier, Values& values) const;
-  bool read_range(const ScanOptions& scan, rocksdb::ReadTier tier, ScanPage& page) const;
+  // False: more is needed than may be reached.
+  bool read_one(std::string_view key, Reach reach, std::optional<Value>& value) const;
+  bool read_many(const std::vector<std::string>& keys, Reach reach, Values& values) const;
+  bool read_range(const ScanOptions& scan, Reach reach, ScanPage& page) const;
   rocksdb::DB& db() const { return *database_->db; }
-  rocksdb::ReadOptions options(rocksdb::ReadTier tier) const;
+  rocksdb::ReadOptions options() const;
 
   const std::shared_ptr<Database> database_;
   const rocksdb::Snapshot* const snapshot_;
