@@ -5,7 +5,6 @@
 #include <functional>
 
 #include <CLI/CLI.hpp>
-#include <malloc.h>
 
 #include "cli/data.h"
 #include "cli/deploy.h"
@@ -226,17 +225,9 @@ int help(CLI::App& app, const std::string& name) {
   return std::fputs(commands.front()->help("parvis").c_str(), stdout), 0;
 }
 
-// By default glibc gives memory back and takes it again, with page faults, several times per request of a busy platform.
-void keep_some_memory() {
-  mallopt(M_TRIM_THRESHOLD, 32 << 20);
-  mallopt(M_TOP_PAD, 512 << 10);
-  mallopt(M_MMAP_THRESHOLD, 1 << 20);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  keep_some_memory();
   CLI::App app{"Parvis: a serverless platform for backends-for-frontends that speaks AWS's own protocols", "parvis"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "parvis " PARVIS_VERSION);
