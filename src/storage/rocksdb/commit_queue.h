@@ -62,11 +62,16 @@ class CommitQueue {  // thread-safe
         asio::use_awaitable, std::move(request));
   }
 
-  // Waits up to `patience` for commits and takes all up to `keys_max` keys; nullopt after stop() when none are left.
-  std::optional<std::vector<PendingCommit>> take(std::size_t keys_max, std::chrono::milliseconds patience) {
+  // Waits up to `patience` for commits. False after stop() when none are left.
+  bool wait(std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
     ready_.wait_for(lock, patience, [this] { return stopping_ || !waiting_.empty(); });
-    if (stopping_ && waiting_.empty()) return std::nullopt;
+    return !stopping_ || !waiting_.empty();
+  }
+
+  // All that wait, up to `keys_max` keys.
+  std::vector<PendingCommit> take(std::size_t keys_max) {
+    const std::lock_guard lock(mutex_);
     std::vector<PendingCommit> taken;
     for (std::size_t keys = 0; !waiting_.empty() && keys < keys_max;) {
       PendingCommit& next = waiting_.front();
