@@ -42,14 +42,17 @@ std::vector<std::string> end_texts(const FunctionSpec& spec, Millis now, const s
 }
 
 // The last worker used that lives on the caller's thread, else the last one used.
+// Those that are kept come first, so that the others can be given back.
 std::shared_ptr<Slot> take_idle(Pool& pool, const std::optional<Home>& home) {
-  auto found = pool.idle.end() - 1;
-  if (home) {
-    for (auto at = pool.idle.end(); at != pool.idle.begin();) {
-      if ((*--at)->home() == *home) {
-        found = at;
-        break;
-      }
+  const bool kept = pool.kept > 0 && std::any_of(pool.idle.begin(), pool.idle.end(), [](const auto& slot) { return slot->kept; });
+  auto found = pool.idle.end();
+  for (auto at = pool.idle.end(); at != pool.idle.begin();) {
+    --at;
+    if (kept && !(*at)->kept) continue;
+    if (found == pool.idle.end()) found = at;
+    if (!home || (*at)->home() == *home) {
+      found = at;
+      break;
     }
   }
   auto slot = std::move(*found);
@@ -148,7 +151,7 @@ void Engine::Impl::rest(Locked& locked, const std::shared_ptr<Slot>& slot) {
     begin(locked, slot, std::move(call));
     return dispatch(locked, pool);
   }
-  if (pool->retired || stopped) return end_worker(slot);
+  if (pool->retired || stopped || (slot->kept && pool->kept > pool->keep)) return end_worker(slot);
   if (slot->remote_calls >= kRemoteCallsMax) {
     slot->remote_calls = 0;
     slot->state = Slot::State::kMoving;
@@ -162,7 +165,7 @@ void Engine::Impl::rest(Locked& locked, const std::shared_ptr<Slot>& slot) {
   }
   slot->state = Slot::State::kIdle;
   pool->idle.push_back(slot);
-  wake_at(now + options.idle_timeout);
+  wake_at(std::min(now + options.idle_timeout, memory_at));
 }
 
 // From a thread of the engine's own, because the caller may be in the middle of asking.
@@ -360,11 +363,27 @@ void Engine::prepare(FunctionSpec spec, bool load) {
   if (impl_->stopped || impl_->stopping) return;
   const auto runtime = impl_->runtime_of(shared->runtime);
   if (!runtime) return;
-  if (load) {
-    const auto pool = impl_->pool_of(shared, *runtime);
-    if (pool->total == 0) impl_->start_worker(locked, pool);
-  }
+  if (load) impl_->to_warm.push_back(std::move(shared));
+  impl_->tend(locked);
   impl_->refill();
+}
+
+void Engine::keep(std::shared_ptr<const FunctionSpec> spec, unsigned count) {
+  Impl::Locked locked(*impl_);
+  impl_->keep(locked, spec, count);
+}
+
+Engine::Kept Engine::kept(const std::string& key) const {
+  const Impl::Locked locked(*impl_);
+  if (const auto failed = impl_->unkeepable.find(key); failed != impl_->unkeepable.end()) return {.wanted = 1, .ready = 0, .failure = failed->second};
+  const auto found = impl_->pools.find(key);
+  if (found == impl_->pools.end()) return {};
+  const Pool& pool = *found->second;
+  Kept out{.wanted = pool.keep, .ready = pool.kept_ready, .failure = {}};
+  if (out.ready >= out.wanted) return out;
+  if (pool.keep_failures >= kKeepFailuresMax) out.failure = kInitFailure;
+  else if (impl_->memory_short) out.failure = "This machine has not enough free memory.";
+  return out;
 }
 
 awaitable<InvocationResult> Engine::invoke(std::shared_ptr<const FunctionSpec> spec, Invocation invocation) {

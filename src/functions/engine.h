@@ -18,6 +18,7 @@
 #include "core/clock.h"
 #include "core/entropy.h"
 #include "functions/log_format.h"
+#include "functions/memory.h"
 #include "functions/network/doors.h"
 #include "functions/sandbox/sandbox.h"
 
@@ -106,6 +107,12 @@ struct EngineOptions {
   unsigned prebooted = 2;           // kept ready per runtime once a function of it is known
   unsigned queue_max = 1000;        // waiting calls per function
   std::chrono::milliseconds idle_timeout{300'000};
+  // Environments that prepare() loads together take at most this much memory; 0: no bound. What it counts are private pages.
+  std::uint64_t warm_bytes_max = 0;
+  // While less than `memory_reserve_bytes` (0: the smaller of a sixteenth of all and 512 MB) is left, idle environments end, those
+  // unused for longest first, and none is loaded without a call. Not set: memory.h; an empty answer says nothing.
+  std::function<std::optional<Memory>()> memory = {};
+  std::uint64_t memory_reserve_bytes = 0;
   // Each line as it is printed, for the live log; the engine's own (START, END, REPORT) while `report_lines` is true or not set.
   std::function<void(const LogLine&)> on_log_line = {};
   std::function<bool()> report_lines = {};
@@ -118,8 +125,15 @@ class Engine {
   // must outlive the engine, like `context`.
   Engine(asio::io_context& context, const Clock& clock, Entropy& entropy, EngineOptions options);
   ~Engine();
-  // Boots workers for the runtime and, with `load`, loads one environment of this function in the background.
+  // Boots workers for the runtime and, with `load`, loads one environment of this function in the background, if its memory fits
+  // into `warm_bytes_max`.
   void prepare(FunctionSpec spec, bool load);
+  // From now on `count` initialised environments of this function are there: provisioned concurrency. They start in the background,
+  // come beside `workers_max`, take calls first, are replaced when they end, and never end for idleness or want of memory. 0: none.
+  // One whose loading fails is tried again after 0.2 s, doubled up to a minute.
+  void keep(std::shared_ptr<const FunctionSpec> spec, unsigned count);
+  struct Kept { unsigned wanted = 0, ready = 0; std::string failure; };  // failure: what keep() reports once it has failed three times in a row
+  Kept kept(const std::string& key) const;
   awaitable<InvocationResult> invoke(std::shared_ptr<const FunctionSpec> spec, Invocation invocation);
   // As invoke, and hands the answer to `sink` as it comes. `payload` of the result is empty, or the error: one that comes after
   // begin() is a mid-stream error. The result comes after the last write has returned. At most 200 MiB, as on Lambda.

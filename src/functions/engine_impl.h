@@ -66,6 +66,8 @@ struct Slot final : Worker {
   std::shared_ptr<const FunctionSpec> spec;
   std::optional<Call> call;
   bool ending = false, timed_out = false, out_of_memory = false, log_watched = false;
+  bool kept = false, warmed = false;  // loaded without a call: as one of those that its pool keeps; by prepare()
+  std::uint64_t memory_bytes = 0;     // its private memory when it was last looked at
   Steady::time_point since, deadline = Steady::time_point::max();
   std::optional<Home> caller;   // who made the last calls from elsewhere
   unsigned remote_calls = 0;    // in a row, by `caller`
@@ -82,6 +84,9 @@ struct Slot final : Worker {
   Steady::time_point memory_read{};
 };
 
+inline constexpr unsigned kKeepFailuresMax = 3;  // after so many loads in a row that failed, what is kept counts as failed
+inline constexpr std::string_view kInitFailure = "FUNCTION_ERROR_INIT_FAILURE";  // as Lambda says it
+
 std::string version_of(const FunctionSpec& spec);  // "$LATEST" or a number
 bool processors_busy();  // everything that this machine can run at once is running
 
@@ -93,6 +98,10 @@ struct Pool {
   std::vector<std::shared_ptr<Slot>> idle;  // the most recently used last
   unsigned total = 0, loading = 0, finishing = 0;  // booting ones for this function included
   bool retired = false, cold = false;       // cold: its workers need its environment when they start
+  unsigned keep = 0, kept = 0, kept_ready = 0;  // how many are to be kept, are there or starting, are initialised
+  std::shared_ptr<const FunctionSpec> kept_spec;  // what those run: `spec`, and they say so in their environment
+  unsigned keep_failures = 0;               // in a row
+  Steady::time_point keep_again{};
   std::optional<Home> caller;               // who called last
   std::chrono::microseconds mean{0};        // moving mean of recent durations
 };
@@ -170,9 +179,10 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   std::shared_ptr<Pool> pool_of(const std::shared_ptr<const FunctionSpec>& spec, const std::shared_ptr<Runtime>& runtime);
   std::expected<std::shared_ptr<Runtime>, std::string> runtime_of(const std::string& name);
   void scale(Locked& locked, const std::shared_ptr<Pool>& pool, unsigned wanted);
-  void start_worker(Locked& locked, const std::shared_ptr<Pool>& pool);
-  void begin_loading(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool);  // locked
-  void boot_for(const std::shared_ptr<Pool>& pool);  // background, not locked
+  enum class Why { kCall, kKept, kWarm };
+  void start_worker(Locked& locked, const std::shared_ptr<Pool>& pool, Why why = Why::kCall);
+  void begin_loading(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool, Why why);  // locked
+  void boot_for(const std::shared_ptr<Pool>& pool, Why why);  // background, not locked
   std::expected<std::shared_ptr<Slot>, std::string> boot(const std::shared_ptr<Runtime>& runtime, const FunctionSpec* spec, bool own_environment);  // spec null: generic
   void load(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool);
   void give_orders(const std::shared_ptr<Slot>& slot, const FunctionSpec& spec);
@@ -188,6 +198,15 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   ExitStatus reap_worker(Slot& slot);  // not locked, home
   void retire(const std::string& key);
 
+  // keep.cc: environments without a call, and memory. Locked, all of them.
+  void keep(Locked& locked, const std::shared_ptr<const FunctionSpec>& spec, unsigned count);
+  void tend(Locked& locked);  // starts what is to be kept and to be warm, as far as processors and memory allow
+  bool tend_kept(Locked& locked, const std::shared_ptr<Pool>& pool, unsigned& loading);
+  bool room_for_warm(Steady::time_point now);
+  void keep_failed(Pool& pool);
+  Steady::time_point relieve(const std::optional<Memory>& memory, Steady::time_point now);  // when to look again
+  std::shared_ptr<Slot> longest_unused(const Pool* except = nullptr, bool warmed_only = false) const;
+
   asio::io_context& context;
   Home background;
   const Clock& clock;
@@ -202,6 +221,12 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   std::set<std::shared_ptr<Slot>> slots;
   bool stopped = false;
   Steady::time_point timer_at = Steady::time_point::max();
+  unsigned kept = 0;                                              // over all pools
+  std::deque<std::shared_ptr<const FunctionSpec>> to_warm;
+  std::unordered_map<std::string, std::string> unkeepable;        // by key: why there can be no pool
+  std::uint64_t warm_estimate_bytes = 40u << 20;                  // of an environment that loads
+  bool memory_short = false, warm_bound_told = false;
+  Steady::time_point memory_at{};                                 // when it is looked at next
   asio::steady_timer timer;  // background
   std::atomic<unsigned> workers{0}, busy{0}, waiting{0}, next_worker{0};
   std::atomic<std::uint64_t> invocations{0}, cold_starts{0};

@@ -151,6 +151,7 @@ Slot::Slot(const Home& home, Process process, Fd channel, Fd log_fd, std::shared
 Engine::Impl::Impl(asio::io_context& context_in, const Clock& clock_in, Entropy& entropy_in, EngineOptions options_in)
     : context(context_in), background(context_in.get_executor()), clock(clock_in), entropy(entropy_in), options(std::move(options_in)), timer(context_in) {
   options.scratch_dir = fs::absolute(options.scratch_dir).string();
+  if (!options.memory) options.memory = [] { return read_memory(); };
   setup_error = setup(options);
   if (options.sandbox) options.sandbox->plans = std::make_shared<sandbox::Plans>(options.sandbox->facilities, options.sandbox->empty_dir);
 }
@@ -177,19 +178,20 @@ std::shared_ptr<Pool> Engine::Impl::pool_of(const std::shared_ptr<const Function
 void Engine::Impl::scale(Locked& locked, const std::shared_ptr<Pool>& pool, unsigned wanted) {
   wanted = std::min(wanted, loading_max());
   while (pool->loading < wanted && pool->total < pool->spec->concurrency_max) {
-    if (workers >= options.workers_max && !evict_one(pool.get())) return;
+    if (workers - kept >= options.workers_max && !evict_one(pool.get())) return;
     start_worker(locked, pool);
   }
 }
 
 // A generic worker that waits is handed the function; else one boots for it.
-void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& pool) {
+void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& pool, Why why) {
   ++pool->total;
   ++pool->loading;
   ++workers;
+  if (why == Why::kKept) ++pool->kept, ++kept;
   auto& generic = pool->runtime->generic;
   if (generic.empty() || pool->cold) {  // empty always, where workers cannot wait in their cells
-    return asio::post(background, [self = shared_from_this(), pool] { self->boot_for(pool); });
+    return asio::post(background, [self = shared_from_this(), pool, why] { self->boot_for(pool, why); });
   }
   // One that has booted, when there is one.
   auto found = std::find_if(generic.begin(), generic.end(), [](const auto& slot) { return slot->state == Slot::State::kGeneric; });
@@ -199,38 +201,42 @@ void Engine::Impl::start_worker(Locked& locked, const std::shared_ptr<Pool>& poo
   slot->since = Steady::now();
   locked.after([this, slot, pool] { load(slot, pool); });
   if (slot->state == Slot::State::kBooting) --slot->runtime->booting;
-  begin_loading(slot, pool);
+  begin_loading(slot, pool, why);
 }
 
 // From here on the worker is this pool's. Locked.
-void Engine::Impl::begin_loading(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool) {
+void Engine::Impl::begin_loading(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool, Why why) {
+  slot->kept = why == Why::kKept;
+  slot->warmed = why == Why::kWarm;
   if (pool->spec->logs.json) slot->log.keep_from(pool->spec->logs.application);
   slot->state = Slot::State::kLoading;
   slot->pool = pool;
-  slot->spec = pool->spec;
+  slot->spec = slot->kept ? pool->kept_spec : pool->spec;
   slot->deadline = slot->since + std::max<milliseconds>(kInitTimeoutMin, pool->spec->timeout);
   wake_at(slot->since + kLogWatchAfter);
 }
 
-void Engine::Impl::boot_for(const std::shared_ptr<Pool>& pool) {
+void Engine::Impl::boot_for(const std::shared_ptr<Pool>& pool, Why why) {
   const bool http = pool->runtime->kind == Runtime::Kind::kHttp;
   const bool cold = pool->cold;
-  if (!cold && !prepared(pool->runtime, [self = shared_from_this(), pool] { self->boot_for(pool); })) return;
+  if (!cold && !prepared(pool->runtime, [self = shared_from_this(), pool, why] { self->boot_for(pool, why); })) return;
   if (cold && !http) spdlog::info("function {}: sets start-up variables of its interpreter, so its workers boot cold", pool->spec->name);
-  auto booted = boot(pool->runtime, pool->spec.get(), cold || http);
+  auto booted = boot(pool->runtime, why == Why::kKept ? pool->kept_spec.get() : pool->spec.get(), cold || http);
   Locked locked(*this);
   if (!booted) {
     --pool->total;
     --pool->loading;
     --workers;
+    if (why == Why::kKept) --pool->kept, --kept;
     if (stopping || stopped) return;
+    if (why == Why::kKept) keep_failed(*pool);
     spdlog::error("function {}: {}", pool->spec->name, booted.error());
     do fail_load(locked, pool, error_payload("Runtime.InvalidEntrypoint", booted.error()), {});
     while (!pool->waiting.empty());
     return;
   }
   const auto slot = std::move(*booted);
-  begin_loading(slot, pool);
+  begin_loading(slot, pool, why);
   locked.after([this, slot, pool] {
     load(slot, pool);
     slot->watch();
@@ -379,9 +385,9 @@ void Engine::Impl::load(const std::shared_ptr<Slot>& slot, const std::shared_ptr
   }
   if (pool->runtime->kind != Runtime::Kind::kHttp && !extensions_in(pool->spec->layers_dir).empty())
     spdlog::warn("function {}: the extensions of its layers are not started: they run beside provided runtimes alone", pool->spec->name);
-  if (slot->orders.get() >= 0) return give_orders(slot, *pool->spec);
+  if (slot->orders.get() >= 0) return give_orders(slot, *slot->spec);
   boost::json::object environment;
-  for (const auto& [name, value] : function_environment(*pool->spec, slot->cell->places(), slot->log_stream)) environment[name] = value;
+  for (const auto& [name, value] : function_environment(*slot->spec, slot->cell->places(), slot->log_stream)) environment[name] = value;
   environment["LAMBDA_TASK_ROOT"] = places->code_dir;
   slot->send(frame('L', boost::json::serialize(boost::json::object{{"env", std::move(environment)},
                                                                    {"handler", pool->spec->handler},
@@ -393,7 +399,7 @@ void Engine::Impl::load(const std::shared_ptr<Slot>& slot, const std::shared_ptr
 
 // Boots one generic worker at a time, and none while a function loads: a waiting call needs the processor more.
 void Engine::Impl::refill() {
-  if (stopped || stopping || !setup_error.empty() || !can_wait_generic(options)) return;
+  if (stopped || stopping || memory_short || !setup_error.empty() || !can_wait_generic(options)) return;
   for (const auto& [key, pool] : pools) {
     if (pool->loading > 0) return;
   }
@@ -434,11 +440,7 @@ void Engine::Impl::boot_generic(const std::shared_ptr<Runtime>& runtime) {
 
 // Ends the idle worker that has been unused for longest. False when every worker is at work.
 bool Engine::Impl::evict_one(const Pool* except) {
-  std::shared_ptr<Slot> oldest;
-  for (const auto& [key, pool] : pools) {
-    if (pool.get() == except || pool->idle.empty()) continue;
-    if (!oldest || pool->idle.front()->since < oldest->since) oldest = pool->idle.front();
-  }
+  const auto oldest = longest_unused(except);
   if (!oldest) return false;
   end_worker(oldest);
   return true;
@@ -459,10 +461,13 @@ ExitStatus Engine::Impl::reap_worker(Slot& slot) {
 }
 
 void Engine::Impl::retire(const std::string& key) {
+  std::erase_if(to_warm, [&](const auto& spec) { return spec->key == key; });
+  unkeepable.erase(key);
   const auto found = pools.find(key);
   if (found == pools.end()) return;
   const auto pool = found->second;
   pool->retired = true;
+  pool->keep = 0;
   const auto idle = pool->idle;
   for (const auto& slot : idle) end_worker(slot);
   if (pool->total == 0 && pool->waiting.empty()) pools.erase(found);

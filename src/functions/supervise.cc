@@ -99,6 +99,7 @@ void Engine::Impl::loaded(Slot& slot, unsigned flags) {
   const auto self = slot.self();
   slot.drain(flags);
   slot.init_log += slot.log.take(printer(slot));
+  const std::uint64_t memory = private_memory_bytes(slot.pid());
   Locked locked(*this);
   if (slot.ending || slot.timed_out) return;
   if (slot.log_watched) {
@@ -109,6 +110,9 @@ void Engine::Impl::loaded(Slot& slot, unsigned flags) {
   slot.init = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - slot.since);
   --pool->loading;
   ++cold_starts;
+  if (slot.kept) ++pool->kept_ready, pool->keep_failures = 0;
+  slot.memory_bytes = memory;
+  if (slot.warmed) warm_estimate_bytes = memory;
   slot.remote_calls = 0;
   if (pool->caller && *pool->caller != slot.home()) {
     slot.state = Slot::State::kMoving;
@@ -122,6 +126,7 @@ void Engine::Impl::loaded(Slot& slot, unsigned flags) {
   } else {
     rest(locked, self);
   }
+  tend(locked);
   refill();
 }
 
@@ -134,6 +139,7 @@ void Engine::Impl::load_failed(Slot& slot, unsigned flags, std::string_view body
   end_worker(slot.self());
   fail_load(locked, pool, std::string(body), std::move(log));
   dispatch(locked, pool);
+  tend(locked);
 }
 
 // The process is gone, and everything that it had sent was read before.
@@ -152,7 +158,10 @@ void Engine::Impl::ended(Slot& slot, bool broken) {
   {
     Locked locked(*this);
     slots.erase(self);
-    if (was_ending) return refill();
+    if (was_ending) {
+      tend(locked);
+      return refill();
+    }
     const auto pool = slot.pool;
     const Slot::State state = slot.state;
     if (state == Slot::State::kBusy && slot.call) {
@@ -175,6 +184,7 @@ void Engine::Impl::ended(Slot& slot, bool broken) {
                 std::move(slot.printed));
     }
     if (pool && !stopping && !stopped) dispatch(locked, pool);
+    tend(locked);
   }
   if (finished) report(std::move(*finished));
 }
@@ -201,9 +211,17 @@ void Engine::Impl::wake_at(Steady::time_point when) {
 }
 
 void Engine::Impl::tick() {
+  std::unique_lock look(mutex);
+  const bool look_at_memory = !stopped && memory_at <= Steady::now() && !slots.empty();
+  look.unlock();
+  const std::optional<Memory> memory = look_at_memory ? options.memory() : std::nullopt;
   Locked locked(*this);
   timer_at = Steady::time_point::max();
-  if (!stopped) wake_at(sweep(locked, Steady::now()));
+  if (stopped) return;
+  const auto now = Steady::now();
+  if (look_at_memory) memory_at = relieve(memory, now);
+  wake_at(std::min(sweep(locked, now), slots.empty() ? Steady::time_point::max() : memory_at));
+  tend(locked);
 }
 
 Steady::time_point Engine::Impl::sweep(Locked& locked, Steady::time_point now) {
@@ -243,6 +261,7 @@ Steady::time_point Engine::Impl::sweep(Locked& locked, Steady::time_point now) {
       if (slot->deadline <= now) end_worker(slot);
       else next = std::min(next, slot->deadline);
     } else if (slot->state == Slot::State::kIdle) {
+      if (slot->kept && slot->pool->kept <= slot->pool->keep) continue;
       if (slot->since + options.idle_timeout <= now) end_worker(slot);
       else next = std::min(next, slot->since + options.idle_timeout);
     }
@@ -261,7 +280,7 @@ Steady::time_point Engine::Impl::sweep(Locked& locked, Steady::time_point now) {
     const bool patient = pool->total > 0 && overdue > 0 && pool->waiting.front().queued + kSaturatedWaitMax > now;
     if (overdue > 0 && !(patient && processors_busy())) scale(locked, pool, static_cast<unsigned>(overdue));
     if (!pool->waiting.empty()) next = std::min(next, now + (overdue > 0 ? kBlockedCheck : kScaleWait));
-    if (pool->total == 0 && pool->waiting.empty()) pools.erase(pool->spec->key);
+    if (pool->total == 0 && pool->waiting.empty() && pool->keep == 0) pools.erase(pool->spec->key);
   }
   return next;
 }
@@ -279,6 +298,7 @@ void Engine::Impl::shutdown() {
     pool->waiting.clear();
     pool->idle.clear();
   }
+  to_warm.clear();
   for (auto& [name, runtime] : runtimes) runtime->generic.clear();
 }
 
@@ -315,6 +335,11 @@ void Engine::Impl::forget(Slot& slot) {
   if (slot.state == Slot::State::kFinishing) --slot.pool->finishing;
   --slot.pool->total;
   --workers;
+  if (!slot.kept) return;
+  --slot.pool->kept;
+  --kept;
+  if (slot.state == Slot::State::kLoading) keep_failed(*slot.pool);
+  else --slot.pool->kept_ready;
 }
 
 }  // namespace parvis::functions
