@@ -89,3 +89,31 @@ def test_acknowledged_versions_survive_kill(binary, tmp_path):
     finally:
         if platform.process.poll() is None:
             platform.stop()
+
+
+def test_provisioned_concurrency_comes_back(binary, tmp_path):
+    """After a kill and after a clean stop: in the background, so that a start does not wait for it."""
+    platform = Platform(binary, tmp_path, "--empty", "--sync", "always")
+    functions = platform.client("lambda")
+    code = package("exports.handler = async () => process.env.AWS_LAMBDA_INITIALIZATION_TYPE;")
+    try:
+        for name in ("kept", "gone"):
+            make(functions, name, code, Publish=True)
+            functions.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+            functions.put_provisioned_concurrency_config(FunctionName=name, Qualifier="live", ProvisionedConcurrentExecutions=2)
+        functions.delete_provisioned_concurrency_config(FunctionName="gone", Qualifier="live")
+        for end in (platform.kill, platform.stop):
+            end()
+            platform.start()
+            functions = platform.client("lambda")
+            deadline = time.monotonic() + 20
+            while (now := functions.get_provisioned_concurrency_config(FunctionName="kept", Qualifier="live"))["Status"] != "READY":
+                assert time.monotonic() < deadline, now
+                time.sleep(0.05)
+            assert now["AllocatedProvisionedConcurrentExecutions"] == 2
+            assert json.load(functions.invoke(FunctionName="kept", Qualifier="live")["Payload"]) == "provisioned-concurrency"
+            assert json.load(functions.invoke(FunctionName="gone", Qualifier="live")["Payload"]) == "on-demand"
+            assert functions.list_provisioned_concurrency_configs(FunctionName="gone")["ProvisionedConcurrencyConfigs"] == []
+    finally:
+        if platform.process.poll() is None:
+            platform.stop()

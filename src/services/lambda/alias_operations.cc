@@ -55,6 +55,7 @@ awaitable<model::UpdateAliasOutput> LambdaService::update_alias(aws::CallContext
   ref.qualifier = or_default(in.name);
   check_alias_name(ref.qualifier);
   for (int attempt = 0; attempt < kModifyAttemptsMax; ++attempt) {
+    const storage::Stamp as_of = functions_.store().snapshot()->stamp();
     const Target found = co_await target(ref);
     Alias alias = *found.alias;
     check_revision(alias.revision_id, in.revision_id);
@@ -65,7 +66,11 @@ awaitable<model::UpdateAliasOutput> LambdaService::update_alias(aws::CallContext
     storage::Commit with;
     co_await check_alias_versions(found.function.record, alias, with);
     check_weights(alias);
+    const bool provisioned = co_await functions_.part(found.function.record, {kProvisionedPart, alias.name}) != std::nullopt;
+    if (provisioned) (co_await provisioning(found.function.record)).check_alias(alias, false);
+    guard_parts(found.function.record, kProvisionedPart, as_of, with);
     if (co_await functions_.write_part(found.function, {kAliasPart, alias.name}, to_json(alias), found.alias_version, std::move(with))) {
+      if (provisioned) co_await provision(ref);
       co_return describe_alias(found.function.record, alias);
     }
   }
@@ -83,7 +88,9 @@ awaitable<model::DeleteAliasOutput> LambdaService::delete_alias(aws::CallContext
     if (!part) co_return model::DeleteAliasOutput{};  // as on AWS, one that is not there is deleted
     storage::Commit with;
     co_await erase_parts(function.record, name, with);
-    if (co_await functions_.erase_part(function, id, part->version, std::move(with))) co_return model::DeleteAliasOutput{};
+    if (!co_await functions_.erase_part(function, id, part->version, std::move(with))) continue;
+    co_await provision(ref);
+    co_return model::DeleteAliasOutput{};
   }
   throw update_in_progress(ref);
 }

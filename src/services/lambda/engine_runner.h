@@ -18,6 +18,8 @@ class EngineRunner final : public Runner {  // `engine` outlives it
     return engine_.invoke_streaming(std::move(spec), std::move(invocation), sink);
   }
   void retire(const std::string& key) override { engine_.retire(key); }
+  void keep(std::shared_ptr<const functions::FunctionSpec> spec, unsigned count) override { engine_.keep(std::move(spec), count); }
+  functions::Engine::Kept kept(const std::string& key) override { return engine_.kept(key); }
 
  private:
   functions::Engine& engine_;

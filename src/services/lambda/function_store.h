@@ -20,9 +20,9 @@ struct StoredFunction {
 
 // Kinds of parts.
 inline constexpr std::string_view kVersionPart = "version", kAliasPart = "alias", kPolicyPart = "policy",
-    kEventPart = "event-invoke", kRuntimePart = "runtime", kUrlPart = "url";
+    kEventPart = "event-invoke", kRuntimePart = "runtime", kUrlPart = "url", kProvisionedPart = "provisioned";
 // Those that a version or an alias takes with it when it is deleted.
-inline constexpr std::array kQualifiedParts = {kPolicyPart, kEventPart, kRuntimePart, kUrlPart};
+inline constexpr std::array kQualifiedParts = {kPolicyPart, kEventPart, kRuntimePart, kUrlPart, kProvisionedPart};
 
 // A part of one function: what its qualifier carries. Versions are spelled as numbers here, in ten digits in the key.
 struct PartId {

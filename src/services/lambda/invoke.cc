@@ -261,14 +261,17 @@ awaitable<std::shared_ptr<const Invoker::Ready>> Invoker::ready_version(Function
   made->number = version.version;
   made->log_group = version.log_group_name();
   std::string retired;
+  unsigned keep = 0;
   {
     const std::lock_guard lock(mutex_);
+    if (const auto kept = kept_.find(version.arn() + ":" + version.version); kept != kept_.end()) keep = kept->second;
     auto& slot = ready_[version.arn() + ":" + version.version];
     if (slot && slot->function_id == version.id && slot->spec->key == made->spec->key) co_return slot;
     if (slot) retired = slot->spec->key;  // of a deleted function of the same name, or of one with another network
     slot = made;
   }
   if (!retired.empty()) runner_.retire(retired);
+  if (keep > 0) runner_.keep(made->spec, keep);
   co_return made;
 }
 
@@ -289,6 +292,7 @@ void Invoker::forget(const FunctionRef& ref) {
   {
     const std::lock_guard lock(mutex_);
     const std::string arn = ref.qualified_arn();
+    std::erase_if(kept_, [&](const auto& kept) { return kept.first == arn || (ref.qualifier.empty() && kept.first.starts_with(arn + ":")); });
     if (ref.qualifier.empty()) {
       heads_.erase(function_key(ref.scope.account, ref.scope.region, ref.name));
       running_.erase(arn);
@@ -300,6 +304,38 @@ void Invoker::forget(const FunctionRef& ref) {
     }
   }
   for (const auto& ready : gone) runner_.retire(ready->spec->key);
+}
+
+awaitable<> Invoker::keep(FunctionRecord version, unsigned count) {
+  {
+    const std::lock_guard lock(mutex_);
+    kept_[version.arn() + ":" + version.version] = count;
+  }
+  const auto ready = co_await ready_version(std::move(version));
+  runner_.keep(ready->spec, count);
+}
+
+void Invoker::release(const std::string& version_arn) {
+  std::shared_ptr<const Ready> ready;
+  {
+    const std::lock_guard lock(mutex_);
+    kept_.erase(version_arn);
+    if (const auto found = ready_.find(version_arn); found != ready_.end()) ready = found->second;
+  }
+  if (ready) runner_.keep(ready->spec, 0);
+}
+
+functions::Engine::Kept Invoker::kept(const std::string& version_arn) {
+  const auto ready = find_ready(version_arn);
+  return ready ? runner_.kept(ready->spec->key) : functions::Engine::Kept{};
+}
+
+std::vector<std::string> Invoker::kept_versions(const std::string& arn) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> out;
+  const std::string prefix = arn + ":";
+  for (auto at = kept_.lower_bound(prefix); at != kept_.end() && at->first.starts_with(prefix); ++at) out.push_back(at->first.substr(prefix.size()));
+  return out;
 }
 
 Invoker::Counter Invoker::counter(const std::string& name) {

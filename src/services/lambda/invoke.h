@@ -37,6 +37,8 @@ class Runner {
   virtual awaitable<functions::InvocationResult> invoke_streaming(std::shared_ptr<const functions::FunctionSpec> spec,
                                                                   functions::Invocation invocation, functions::ResponseSink& sink) = 0;
   virtual void retire(const std::string& key) = 0;
+  virtual void keep(std::shared_ptr<const functions::FunctionSpec> spec, unsigned count) = 0;
+  virtual functions::Engine::Kept kept(const std::string& key) = 0;
 };
 
 struct WorkerCredentials {
@@ -97,6 +99,11 @@ class Invoker {  // thread-safe; everything given outlives it
   // The function's code or configuration is new, or a version is there: an environment of it is loaded when options say so.
   awaitable<> deployed(StoredFunction function);
   awaitable<> published(FunctionRecord version, std::map<std::string, std::string> tags);
+  // Provisioned concurrency of published versions, named by ARN and number: environments that are initialised before any call.
+  awaitable<> keep(FunctionRecord version, unsigned count);
+  void release(const std::string& version_arn);
+  functions::Engine::Kept kept(const std::string& version_arn);
+  std::vector<std::string> kept_versions(const std::string& arn);  // numbers
   // The function (or the version that the qualifier names) is gone: its workers take no further calls.
   void forget(const FunctionRef& ref);
 
@@ -148,6 +155,7 @@ class Invoker {  // thread-safe; everything given outlives it
   std::mutex mutex_;  // guards the maps
   std::unordered_map<std::string, std::shared_ptr<const Head>> heads_;  // by the record's key
   std::map<std::string, std::shared_ptr<const Ready>> ready_;   // by ARN; of a published version with its number
+  std::map<std::string, unsigned> kept_;                        // by ARN of a published version
   std::map<std::string, Counter> running_;                      // calls, by ARN and by "account/region"
 };
 

@@ -8,6 +8,8 @@
 //       kind "event-invoke", "$LATEST" or version or alias   event_config.h
 //       kind "runtime", "$LATEST" or version                 UpdateRuntimeOn of PutRuntimeManagementConfig
 //       kind "url", "" or alias                              id of the function URL
+//       kind "provisioned", version or alias                 provisioned.h
+//   (account, region, "lambda", "provisioned", name)         a function that may have provisioned concurrency: for the next start
 //   (account, region, "lambda", "url", url id)               the function URL, JSON (function_url.h)
 //   (account, region, "lambda", "layer", name)               a layer: its next version number
 //   (account, region, "lambda", "layer-version", name, number of 19 digits)   layer.h
@@ -67,6 +69,12 @@ inline std::string layer_versions_prefix(std::string_view account, std::string_v
 }
 inline std::string layer_version_key(std::string_view account, std::string_view region, std::string_view name, std::string_view number) {
   return tuple_key({account, region, "lambda", "layer-version", name, number});
+}
+inline std::string provisioned_prefix(std::string_view account, std::string_view region) {
+  return tuple_key({account, region, "lambda", "provisioned"});
+}
+inline std::string provisioned_key(std::string_view account, std::string_view region, std::string_view name) {
+  return tuple_key({account, region, "lambda", "provisioned", name});
 }
 inline std::string package_prefix(std::string_view account, std::string_view region) {
   return tuple_key({account, region, "lambda", "package"});

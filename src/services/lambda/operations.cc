@@ -1,6 +1,8 @@
 #include "services/lambda/operations.h"
 
+#include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "core/hash.h"
 #include "services/lambda/keyspace.h"
@@ -23,8 +25,8 @@ LambdaService::LambdaService(asio::any_io_executor background, storage::Store& s
                              Entropy& entropy, ServiceOptions options)
     : clock_(clock), entropy_(entropy), options_(std::move(options)), functions_(store), code_(store, entropy, clock, options_.code),
       invoker_(functions_, code_, runner, clock, entropy, options_.invoke),
-      events_(std::move(background), store, invoker_, clock, entropy, with_rules(options_.events)),
-      site_(store, invoker_, clock, entropy), link_key_(entropy.token(64)) {}
+      events_(background, store, invoker_, clock, entropy, with_rules(options_.events)),
+      site_(store, invoker_, clock, entropy), link_key_(entropy.token(64)), background_(std::move(background)) {}
 
 EventQueueOptions LambdaService::with_rules(EventQueueOptions options) {
   options.rules = [this](FunctionRef ref) { return event_rules(std::move(ref)); };
@@ -83,6 +85,10 @@ void LambdaService::bind(aws::Registry& registry) {
   bind(model::GetFunctionEventInvokeConfig{}, &LambdaService::get_event_config);
   bind(model::DeleteFunctionEventInvokeConfig{}, &LambdaService::delete_event_config);
   bind(model::ListFunctionEventInvokeConfigs{}, &LambdaService::list_event_configs);
+  bind(model::PutProvisionedConcurrencyConfig{}, &LambdaService::put_provisioned);
+  bind(model::GetProvisionedConcurrencyConfig{}, &LambdaService::get_provisioned);
+  bind(model::DeleteProvisionedConcurrencyConfig{}, &LambdaService::delete_provisioned);
+  bind(model::ListProvisionedConcurrencyConfigs{}, &LambdaService::list_provisioned);
   bind(model::PutFunctionRecursionConfig{}, &LambdaService::put_recursion);
   bind(model::GetFunctionRecursionConfig{}, &LambdaService::get_recursion);
   bind(model::PutRuntimeManagementConfig{}, &LambdaService::put_runtime_management);
@@ -98,6 +104,13 @@ awaitable<> LambdaService::start() {
     }
     co_await collect_layers(scope);
     co_await code_.collect(scope);
+    asio::co_spawn(background_, restore_provisioned(scope), [](std::exception_ptr failed) {
+      try {
+        if (failed) std::rethrow_exception(failed);
+      } catch (const std::exception& thrown) {
+        spdlog::error("provisioned concurrency could not be restored: {}", thrown.what());
+      }
+    });
   }
   co_await events_.start();
 }

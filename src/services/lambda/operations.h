@@ -17,6 +17,7 @@
 #include "services/lambda/invoke.h"
 #include "services/lambda/layer.h"
 #include "services/lambda/policy.h"
+#include "services/lambda/provisioned.h"
 #include "services/lambda/url_site.h"
 
 namespace parvis::lambda {
@@ -38,7 +39,8 @@ class LambdaService {
   LambdaService(asio::any_io_executor background, storage::Store& store, Runner& runner, const Clock& clock, Entropy& entropy,
                 ServiceOptions options);
   void bind(aws::Registry& registry);
-  // Before any operation: collects packages that a crash left without an owner, then delivers accepted events.
+  // Before any operation: collects packages that a crash left without an owner, then delivers accepted events. Provisioned
+  // concurrency comes back on `background`, after it has returned.
   awaitable<> start();
   awaitable<> stop(std::chrono::milliseconds limit) { co_await events_.stop(limit); }
 
@@ -161,12 +163,25 @@ class LambdaService {
   awaitable<EventConfig> event_config(FunctionRef ref);
   awaitable<EventRules> event_rules(FunctionRef ref);
   EventQueueOptions with_rules(EventQueueOptions options);
+  // provisioned_operations.cc
+  Answer<model::PutProvisionedConcurrencyConfig> put_provisioned(aws::CallContext call, model::PutProvisionedConcurrencyConfigInput in);
+  Answer<model::GetProvisionedConcurrencyConfig> get_provisioned(aws::CallContext call, model::GetProvisionedConcurrencyConfigInput in);
+  Answer<model::DeleteProvisionedConcurrencyConfig> delete_provisioned(aws::CallContext call, model::DeleteProvisionedConcurrencyConfigInput in);
+  Answer<model::ListProvisionedConcurrencyConfigs> list_provisioned(aws::CallContext call, model::ListProvisionedConcurrencyConfigsInput in);
+  awaitable<Provisioning> provisioning(FunctionRecord owner);
+  static void guard_parts(const FunctionRecord& owner, std::string_view kind, storage::Stamp as_of, storage::Commit& commit);
+  awaitable<> check_provisioned_count(FunctionRecord function, int count, int before, int others);
+  ProvisionedState provisioned_now(const FunctionRecord& owner, const Provisioning& all, const std::string& qualifier);
+  // Tells the engine what the store says about the function. Never throws.
+  awaitable<> provision(FunctionRef ref);
+  awaitable<> provision_once(FunctionRef ref);
+  awaitable<> restore_provisioned(aws::Scope scope);
   // settings_operations.cc
   Answer<model::PutFunctionRecursionConfig> put_recursion(aws::CallContext call, model::PutFunctionRecursionConfigInput in);
   Answer<model::GetFunctionRecursionConfig> get_recursion(aws::CallContext call, model::GetFunctionRecursionConfigInput in);
   Answer<model::PutRuntimeManagementConfig> put_runtime_management(aws::CallContext call, model::PutRuntimeManagementConfigInput in);
   Answer<model::GetRuntimeManagementConfig> get_runtime_management(aws::CallContext call, model::GetRuntimeManagementConfigInput in);
-  struct Usage { std::int64_t functions = 0; std::uint64_t code_bytes = 0; int reserved = 0; };
+  struct Usage { std::int64_t functions = 0; std::uint64_t code_bytes = 0; int reserved = 0; };  // reserved: or provisioned, by functions that reserve nothing
   awaitable<Usage> usage(aws::Scope scope);
   Answer<model::ListTags> list_tags(aws::CallContext call, model::ListTagsInput in);
   Answer<model::TagResource> tag_resource(aws::CallContext call, model::TagResourceInput in);
@@ -186,6 +201,9 @@ class LambdaService {
   LayerStore layers_{functions_};
   UrlSite site_;
   std::string link_key_;  // of this process
+  asio::any_io_executor background_;
+  std::mutex provisioning_mutex_;
+  std::map<std::string, bool> provisioning_;  // ARNs of functions in provision(), and whether to do it again
 };
 
 }  // namespace parvis::lambda

@@ -45,11 +45,23 @@ class FakeRunner final : public Runner {
     result.streamed = true;
     co_return result;
   }
-  void retire(const std::string& key) override { retired.push_back(key); }
+  void retire(const std::string& key) override {
+    retired.push_back(key);
+    kept_counts.erase(key);
+  }
+  void keep(std::shared_ptr<const functions::FunctionSpec> spec, unsigned count) override { kept_counts[spec->key] = count; }
+  functions::Engine::Kept kept(const std::string& key) override {
+    const auto found = kept_counts.find(key);
+    const unsigned wanted = found == kept_counts.end() ? 0 : found->second;
+    return {.wanted = wanted, .ready = std::min(wanted, ready_max), .failure = keep_failure};
+  }
 
   std::vector<std::shared_ptr<const functions::FunctionSpec>> specs;
   std::vector<functions::Invocation> calls;
   std::vector<std::string> prepared, retired;
+  std::map<std::string, unsigned> kept_counts;  // by key
+  unsigned ready_max = 1000;
+  std::string keep_failure;
   std::deque<functions::Outcome> outcomes;
   std::string answer;
   functions::StreamHead head;
@@ -242,6 +254,67 @@ TEST_F(Lambda, InvokesWithTheServicesEnvironment) {
   call<model::Invoke>(invoke("hello", ""));
   EXPECT_EQ(runner_.calls.at(1).payload, "{}");
   EXPECT_EQ(runner_.specs.at(1), runner_.specs.at(0)) << "the spec is made once per version";
+}
+
+TEST_F(Lambda, ProvisionedConcurrencyFollowsAliasesTagsAndRestarts) {
+  auto made = create("hello");
+  made.publish = true;
+  call<model::CreateFunction>(made);
+  model::CreateAliasInput alias;
+  alias.function_name = "hello", alias.name = "live", alias.function_version = "1";
+  call<model::CreateAlias>(alias);
+  auto in = named<model::PutProvisionedConcurrencyConfigInput>("hello");
+  in.qualifier = "live", in.provisioned_concurrent_executions = 3;
+  runner_.ready_max = 1;
+  call<model::PutProvisionedConcurrencyConfig>(in);
+  const auto counts = [&] {
+    std::map<std::string, unsigned> out;  // of versions
+    for (const auto& [key, count] : runner_.kept_counts) out[key.substr(key.find(":hello:") + 7, 1)] += count;
+    return out;
+  };
+  EXPECT_EQ(counts(), (std::map<std::string, unsigned>{{"1", 3}}));
+  auto get = named<model::GetProvisionedConcurrencyConfigInput>("hello");
+  get.qualifier = "live";
+  auto now = call<model::GetProvisionedConcurrencyConfig>(get);
+  EXPECT_EQ(now.status, "IN_PROGRESS");
+  EXPECT_EQ(now.allocated_provisioned_concurrent_executions, 1);
+  runner_.keep_failure = "FUNCTION_ERROR_INIT_FAILURE";
+  now = call<model::GetProvisionedConcurrencyConfig>(get);
+  EXPECT_EQ(now.status, "FAILED");
+  EXPECT_EQ(now.status_reason, "FUNCTION_ERROR_INIT_FAILURE");
+  runner_.ready_max = 1000;
+  EXPECT_EQ(call<model::GetProvisionedConcurrencyConfig>(get).status, "READY");
+
+  // As in a new process: nothing is kept until the restore has run, which start() does not wait for.
+  runner_.kept_counts.clear();
+  restart();
+  run_background();
+  EXPECT_EQ(counts(), (std::map<std::string, unsigned>{{"1", 3}}));
+
+  // Another network is another specification: its environments are the ones to keep, those of the former are retired.
+  const std::string key = runner_.kept_counts.begin()->first;
+  model::TagResourceInput tag;
+  tag.resource = "arn:aws:lambda:us-east-1:123456789012:function:hello", tag.tags = {{std::string(kNetworkTag), "none"}};
+  call<model::TagResource>(tag);
+  call<model::Invoke>(invoke("hello:live", "{}"));
+  EXPECT_EQ(counts(), (std::map<std::string, unsigned>{{"1", 3}}));
+  EXPECT_FALSE(runner_.kept_counts.contains(key));
+
+  auto update = named<model::UpdateFunctionCodeInput>("hello");
+  update.zip_file = make_zip("index.js", "exports.handler = 2"), update.publish = true;
+  call<model::UpdateFunctionCode>(update);
+  model::UpdateAliasInput move;
+  move.function_name = "hello", move.name = "live", move.function_version = "2";
+  call<model::UpdateAlias>(move);
+  EXPECT_EQ(counts(), (std::map<std::string, unsigned>{{"1", 0}, {"2", 3}}));
+  call<model::DeleteFunction>(named<model::DeleteFunctionInput>("hello"));
+  EXPECT_EQ(counts()["2"], 0u);
+  EXPECT_EQ(runner_.kept_counts.size(), 0u);
+  runner_.kept_counts.clear();
+  restart();
+  run_background();
+  EXPECT_TRUE(runner_.kept_counts.empty());
+  EXPECT_EQ(store_.count(), 0u) << "the start has forgotten the mark of the function";
 }
 
 TEST_F(Lambda, FunctionErrorsAndThrottles) {

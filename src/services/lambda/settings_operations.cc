@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "services/lambda/keyspace.h"
 #include "services/lambda/request.h"
 
 namespace parvis::lambda {
@@ -34,10 +35,14 @@ awaitable<model::PutFunctionConcurrencyOutput> LambdaService::put_concurrency(aw
   const FunctionRef ref = latest_ref(call.scope, or_default(in.function_name));
   const int limit = or_default(in.reserved_concurrent_executions);
   const StoredFunction before = co_await functions_.get(ref);
-  const int others = (co_await usage(call.scope)).reserved - before.record.reserved_concurrency.value_or(0);
+  const int provisioned = (co_await provisioning(before.record)).total();
+  const int others = (co_await usage(call.scope)).reserved - before.record.reserved_concurrency.value_or(provisioned);
   if (limit < 0 || others + limit > kAccountConcurrency - kUnreservedMin) {
     throw error(kInvalidParameterValue, "Specified ReservedConcurrentExecutions for function decreases account's "
         "UnreservedConcurrentExecution below its minimum value of [100].");
+  }
+  if (limit < provisioned) {
+    throw error(kInvalidParameterValue, fmt::format(" ReservedConcurrentExecutions  {} should not be lower than function's total provisioned concurrency [{}].", limit, provisioned));
   }
   co_await modify(ref, std::nullopt, false, [&](FunctionRecord& record, storage::Commit&) { record.reserved_concurrency = limit; });
   model::PutFunctionConcurrencyOutput out;
@@ -73,8 +78,18 @@ awaitable<LambdaService::Usage> LambdaService::usage(aws::Scope scope) {
         if (version && version->code.id != record.code.id) out.code_bytes += version->code.size_bytes;
       }
     }
-    if (!page.more || page.records.empty()) co_return out;
-    after = page.records.back().name;
+    if (page.more && !page.records.empty()) {
+      after = page.records.back().name;
+      continue;
+    }
+    const std::string prefix = provisioned_prefix(scope.account, scope.region);
+    const storage::ScanPage marked = co_await functions_.store().snapshot()->scan({.begin = prefix, .end = storage::prefix_end(prefix)});
+    for (const storage::Entry& entry : marked.entries) {
+      const auto name = storage::TupleReader(std::string_view(entry.key).substr(prefix.size())).string();
+      const auto function = name ? co_await functions_.find({scope, std::string(*name), {}}) : std::nullopt;
+      if (function && !function->record.reserved_concurrency) out.reserved += (co_await provisioning(function->record)).total();
+    }
+    co_return out;
   }
 }
 

@@ -1,6 +1,7 @@
 // AWS::Lambda::Version and AWS::Lambda::Alias. Source: CloudFormation Template Reference.
 #include <array>
 
+#include <boost/asio/steady_timer.hpp>
 #include <fmt/format.h>
 
 #include "services/lambda/errors.h"
@@ -14,14 +15,15 @@ using Rule = aws::PropertyRule;
 using enum aws::PropertyRule::Handling;
 using enum aws::PropertyRule::Change;
 
-constexpr std::string_view kNoProvisioned = "provisioned concurrency is not available yet; environments start within milliseconds";
+constexpr std::chrono::milliseconds kReadyLook{20}, kReadyLookMax{500};
+constexpr std::chrono::minutes kReadyWait{5};
 
 constexpr std::array kVersionRules = {
     Rule{"CodeSha256", kApplied, kReplaces},
     Rule{"Description", kApplied, kReplaces},
     Rule{"FunctionName", kApplied, kReplaces},
     Rule{"FunctionScalingConfig", kRefused, kReplaces, "managed instances are not available"},
-    Rule{"ProvisionedConcurrencyConfig", kRefused, kReplaces, kNoProvisioned},
+    Rule{"ProvisionedConcurrencyConfig.ProvisionedConcurrentExecutions", kApplied, kReplaces},
     Rule{"RuntimePolicy", kRefused, kReplaces, "the platform's own runtime version is used"},
 };
 constexpr std::array<std::string_view, 1> kVersionRequired = {"FunctionName"};
@@ -31,15 +33,59 @@ constexpr std::array kAliasRules = {
     Rule{"FunctionName", kApplied, kReplaces},
     Rule{"FunctionVersion"},
     Rule{"Name", kApplied, kReplaces},
-    Rule{"ProvisionedConcurrencyConfig", kRefused, kInPlace, kNoProvisioned},
+    Rule{"ProvisionedConcurrencyConfig.ProvisionedConcurrentExecutions"},
     Rule{"RoutingConfig.AdditionalVersionWeights[].FunctionVersion"},
     Rule{"RoutingConfig.AdditionalVersionWeights[].FunctionWeight"},
 };
 constexpr std::array<std::string_view, 3> kAliasRequired = {"FunctionName", "FunctionVersion", "Name"};
 
-class VersionType final : public LambdaType {
- public:
+std::optional<boost::json::value> provisioned_of(const object& properties) {
+  const auto* config = properties.if_contains("ProvisionedConcurrencyConfig");
+  if (config == nullptr) return std::nullopt;
+  const auto* count = config->is_object() ? config->as_object().if_contains("ProvisionedConcurrentExecutions") : nullptr;
+  if (count == nullptr) throw error(kInvalidParameterValue, "ProvisionedConcurrencyConfig needs ProvisionedConcurrentExecutions.");
+  return number_of(*count, "ProvisionedConcurrencyConfig.ProvisionedConcurrentExecutions");
+}
+
+// Types whose resource may have provisioned concurrency. A deployment waits until it is there, and fails when it cannot be had, as on AWS.
+class ProvisionedType : public LambdaType {
+ protected:
   using LambdaType::LambdaType;
+
+  // `arn`: arn:…:function:name:qualifier.
+  awaitable<> provision(aws::CallContext call, std::string arn, boost::json::value count) {
+    const object target = target_of(arn);
+    object input = target;
+    input["ProvisionedConcurrentExecutions"] = std::move(count);
+    co_await ask(call, "PutProvisionedConcurrencyConfig", std::move(input));
+    co_await await_ready(std::move(call), target);
+  }
+
+  awaitable<> await_ready(aws::CallContext call, object target) {
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    const auto deadline = std::chrono::steady_clock::now() + kReadyWait;
+    for (auto pause = kReadyLook;; pause = std::min(kReadyLookMax, pause * 2)) {
+      const object now = co_await ask(call, "GetProvisionedConcurrencyConfig", target);
+      const std::string status = text_of(now, "Status");
+      if (status == "READY") co_return;
+      const bool late = std::chrono::steady_clock::now() > deadline;
+      if (status == "FAILED" || late) {
+        throw error(kInvalidParameterValue, "Provisioned Concurrency configuration failed to be applied. Reason: " + (late ? "it is not ready after five minutes" : text_of(now, "StatusReason")));
+      }
+      timer.expires_after(pause);
+      co_await timer.async_wait(use_awaitable);
+    }
+  }
+
+  static object target_of(const std::string& arn) {
+    const std::size_t colon = arn.rfind(':');
+    return {{"FunctionName", arn.substr(0, colon)}, {"Qualifier", arn.substr(colon + 1)}};
+  }
+};
+
+class VersionType final : public ProvisionedType {
+ public:
+  explicit VersionType(aws::ApiClient& api) : ProvisionedType(api) {}
   std::string_view name() const override { return "AWS::Lambda::Version"; }
   std::span<const Rule> rules() const override { return kVersionRules; }
   std::span<const std::string_view> required() const override { return kVersionRequired; }
@@ -52,6 +98,7 @@ class VersionType final : public LambdaType {
     copy(request.properties, input, "Description");
     const object made = co_await ask(request.call, "PublishVersion", std::move(input));
     const std::string arn = text_of(made, "FunctionArn");
+    if (const auto count = provisioned_of(request.properties)) co_await provision(request.call, arn, *count);
     co_return aws::ResourceResult{arn, {{"FunctionArn", arn}, {"Version", text_of(made, "Version")}}};
   }
 
@@ -92,9 +139,9 @@ object alias_input(const object& properties) {
   return input;
 }
 
-class AliasType final : public LambdaType {
+class AliasType final : public ProvisionedType {
  public:
-  using LambdaType::LambdaType;
+  explicit AliasType(aws::ApiClient& api) : ProvisionedType(api) {}
   std::string_view name() const override { return "AWS::Lambda::Alias"; }
   std::span<const Rule> rules() const override { return kAliasRules; }
   std::span<const std::string_view> required() const override { return kAliasRequired; }
@@ -109,11 +156,16 @@ class AliasType final : public LambdaType {
       }
       made = there;
     }
+    if (const auto count = provisioned_of(request.properties)) co_await provision(request.call, text_of(*made, "AliasArn"), *count);
     co_return result(text_of(*made, "AliasArn"));
   }
 
   awaitable<aws::ResourceResult> update(aws::ResourceRequest request) override {
+    const auto count = provisioned_of(request.properties), before = provisioned_of(request.old_properties);
+    if (before && !count) co_await ask(request.call, "DeleteProvisionedConcurrencyConfig", target_of(request.physical_id));
     const object made = co_await ask(request.call, "UpdateAlias", alias_input(request.properties));
+    if (count && count != before) co_await provision(request.call, text_of(made, "AliasArn"), *count);
+    else if (count) co_await await_ready(request.call, target_of(text_of(made, "AliasArn")));
     co_return result(text_of(made, "AliasArn"));
   }
 

@@ -141,8 +141,7 @@ def test_what_is_not_there_is_refused_by_name(functions, request):
     make(functions, "refusals", answer("x"))
     name = {"FunctionName": "refusals"}
     for operation, arguments in [("create_code_signing_config", {"AllowedPublishers": {"SigningProfileVersionArns": ["arn:aws:signer:eu-west-1:111122223333:/signing-profiles/x/1"]}}),
-                                 ("put_function_scaling_config", {**name, "Qualifier": "1"}), ("list_event_source_mappings", {}),
-                                 ("put_provisioned_concurrency_config", {**name, "Qualifier": "1", "ProvisionedConcurrentExecutions": 1})]:
+                                 ("put_function_scaling_config", {**name, "Qualifier": "1"}), ("list_event_source_mappings", {})]:
         answer_ = fails(getattr(functions, operation), "NotImplemented", "Parvis does not implement lambda:", **arguments)
         assert answer_["ResponseMetadata"]["HTTPStatusCode"] == 501
     base = {"Runtime": "nodejs22.x", "Role": ROLE, "Handler": "index.handler", "FunctionName": "refused"}
