@@ -63,6 +63,21 @@ struct Command {
   std::function<int()> run;
 };
 
+void read_warm(const std::string& size, parvis::platform::Options& options) {
+  options.warm_functions = size != "off";
+  if (!options.warm_functions) return;
+  std::size_t digits = 0;
+  unsigned long long number = 0;
+  try {
+    number = std::stoull(size, &digits);
+  } catch (const std::exception&) {
+  }
+  const std::string unit = size.substr(digits);
+  const unsigned shift = unit == "G" ? 30 : unit == "M" ? 20 : unit == "K" ? 10 : 0;
+  if (number == 0 || size.front() == '-' || (shift == 0 && !unit.empty()) || number > (1ull << 50 >> shift)) throw CLI::ValidationError("--warm", "write a size such as 512M or 2G, or off, not '" + size + "'");
+  options.warm_bytes = number << shift;
+}
+
 void add_common(CLI::App& command, Arguments& arguments) {
   auto& options = arguments.options;
   command.add_option("--port", options.port, "Port of the AWS APIs")->capture_default_str();
@@ -81,7 +96,9 @@ void add_common(CLI::App& command, Arguments& arguments) {
   command.add_flag_callback("--no-throughput-limits", [&options] { options.limit_throughput = false; }, "Never throttle tables with provisioned capacity");
   command.add_option("--cache-mb", options.cache_mb, "Memory for cached blocks of the store; new data takes up to 72 MB beside it")
       ->check(CLI::Range(8, 1 << 20))->capture_default_str();
-  command.add_flag_callback("--no-warm", [&options] { options.warm_functions = false; }, "Load no function when it is deployed: the first call starts it");
+  command.add_option_function<std::string>("--warm", [&options](const std::string& size) { read_warm(size, options); },
+      "Load one environment of each function at deploy, within this memory (512M, 2G; a quarter of all, 1G at most), or none: the first call starts it")->option_text("SIZE|off");
+  command.add_flag_callback("--no-warm", [&options] { options.warm_functions = false; }, "As --warm off");
   command.add_option("--threads", options.threads, "I/O threads")->check(CLI::Range(1, 64))->capture_default_str();
 }
 

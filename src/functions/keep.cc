@@ -60,7 +60,7 @@ void Engine::Impl::tend(Locked& locked) {
     if (!runtime) continue;
     if (const auto known = pools.find(spec->key); known != pools.end() && known->second->total > 0) continue;
     if (!room_for_warm(now)) {
-      if (!std::exchange(warm_bound_told, true)) spdlog::info("functions: {} MB of environments are loaded, no more are at deploy (--warm): the first call of {} starts it, and so of others", options.warm_bytes_max >> 20, spec->name);
+      if (!std::exchange(warm_bound_told, true)) spdlog::warn("functions: {} MB of environments are loaded, no more are at deploy (--warm): the first call of {} starts it, and so of others", options.warm_bytes_max >> 20, spec->name);
       continue;
     }
     start_worker(locked, pool_of(spec, *runtime), Why::kWarm);

@@ -27,6 +27,7 @@ struct Options {
   bool limit_throughput = true;      // DynamoDB tables with provisioned capacity throttle
   std::vector<std::string> allowed_hosts;
   bool warm_functions = true;        // one environment of a function is loaded when it is deployed
+  std::uint64_t warm_bytes = 0;      // memory that these may take together; 0: a quarter of what there is, 1 GiB at most
   unsigned threads = 2;              // I/O threads
   std::size_t cache_mb = 128;        // of the store; with it and three write buffers the process stays under 256 MB
   std::filesystem::path tools_dir;   // node, esbuild and the AWS SDK: see script/setup

@@ -99,6 +99,8 @@ functions::EngineOptions engine_options(const Options& options, Observation& obs
   engine.scratch_dir = (options.data_dir / "scratch").string();
   engine.sandbox = sandbox_options(options);
   for (const std::string& gap : engine.sandbox ? engine.sandbox->facilities.gaps : std::vector<std::string>{}) spdlog::warn("sandbox: {}", gap);
+  const auto memory = functions::read_memory();
+  engine.warm_bytes_max = options.warm_bytes != 0 || !memory ? options.warm_bytes : std::min<std::uint64_t>(1u << 30, memory->total_bytes / 4);
   engine.on_log_line = [&observation](const functions::LogLine& line) { observation.log(line); };
   engine.report_lines = [&events] { return events.active_for_routine(); };
   return engine;
