@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Function calls: warm ratios against a bare Node.js server in the same run, cold starts, and edit to new answer.
-See bench/README.md. Arguments: any of warm, sdk, cold, edit, python, bootstrap (all without one)."""
+See bench/README.md. Arguments: any of warm, sdk, cold, edit, python, bootstrap, many, burst (all without one)."""
+import concurrent.futures
 import http.client
+import io
 import json
 import os
 import pathlib
@@ -13,6 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -299,8 +302,93 @@ def edit(folder):
             platform.stop()
 
 
+MANY, BURST = 1000, 50
+
+
+def resident_mb(pid):
+    """Of one process, without its children."""
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+
+
+def settled_mb(pid):
+    time.sleep(4)
+    return resident_mb(pid)
+
+
+def zipped(source):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("index.js", source)
+    return out.getvalue()
+
+
+def many(folder):
+    """What deployed functions cost the platform's own process while none of them has an environment; fails over 20 MB."""
+    platform = Platform(PARVIS, folder / "many", "--empty", "--warm", "off")
+    try:
+        functions = platform.client("lambda")
+        zip_of = lambda number: zipped(f"exports.handler = async () => ({{ number: {number} }});")  # noqa: E731
+
+        def deploy(name, number):
+            functions.create_function(FunctionName=name, Runtime="nodejs22.x", Role="arn:aws:iam::111122223333:role/function", Handler="index.handler", MemorySize=256,
+                                      Environment={"Variables": {"TABLE": f"table-{number}", "STAGE": "production"}}, Code={"ZipFile": zip_of(number)})
+        empty = settled_mb(platform.process.pid)
+        deploy("first", -1)  # what one function brings: code, tables of the model, the write buffer's first blocks
+        before = settled_mb(platform.process.pid)
+        started = time.perf_counter()
+        for number in range(MANY):
+            deploy(f"function-{number}", number)
+        took = time.perf_counter() - started
+        after = settled_mb(platform.process.pid)
+        workers = json.load(urllib.request.urlopen(platform.url + "/_parvis/health"))["functions"]["workers"]
+        platform.stop()
+        platform.start()
+        again = settled_mb(platform.process.pid)
+        print(f"many: {MANY} functions deployed in {took:.0f} s, {workers} environments: {after - empty:.1f} MB more than empty ({empty:.1f} MB), "
+              f"{after - before:.1f} MB more than with one function; after a start {again:.1f} MB", flush=True)
+        if workers or after - empty > 20:
+            sys.exit("many: over 20 MB, or not scaled to zero")
+    finally:
+        platform.stop()
+
+
+def burst(folder):
+    """The first calls of many functions at the same moment, beside the processor time of one."""
+    project = folder / "burst"
+    project.mkdir()
+    names = [f"f{number}" for number in range(BURST + 6)]
+    for name in names:
+        (project / f"{name}.ts").write_text(SMALL + f"export const name = '{name}';\n")
+    (project / "template.yaml").write_text(template([(name, f"{name}.ts") for name in names]))
+    platform = Platform(PARVIS, folder / "burst-data", str(project), "--warm", "off")
+    try:
+        port, pid = int(platform.api(0).rpartition(":")[2]), platform.process.pid
+        call(port, f"/{names[-1]}")
+        singles = []
+        for name in names[BURST:-1]:  # one by one: what one costs, its worker's start and the refill of the pool included
+            time.sleep(1)
+            before = cpu_seconds(pid)
+            call(port, f"/{name}")
+            time.sleep(1)
+            singles.append(cpu_seconds(pid) - before)
+        one, cores = statistics.mean(singles), os.cpu_count()
+        time.sleep(1)
+        before, started = cpu_seconds(pid), time.perf_counter()
+        with concurrent.futures.ThreadPoolExecutor(BURST) as pool:
+            times = list(pool.map(lambda name: call(port, f"/{name}")[0], names[:BURST]))
+        wall = time.perf_counter() - started
+        used = cpu_seconds(pid) - before
+        bound = BURST * one / cores
+        print(f"burst: {BURST} first calls at once in {wall * 1000:.0f} ms ({spread(times)}), {wall / bound:.2f} of {BURST} x {one * 1000:.0f} ms CPU of one / {cores} cores "
+              f"({bound * 1000:.0f} ms); CPU {used * 1000:.0f} ms", flush=True)
+        if wall > 2 * bound:
+            sys.exit("burst: more than twice the processor time of its calls")
+    finally:
+        platform.stop()
+
+
 def main():
-    wanted = sys.argv[1:] or ["warm", "sdk", "cold", "edit", "python", "bootstrap"]
+    wanted = sys.argv[1:] or ["warm", "sdk", "cold", "edit", "python", "bootstrap", "many", "burst"]
     folder = pathlib.Path(tempfile.mkdtemp())
     try:
         if "warm" in wanted:
@@ -314,6 +402,10 @@ def main():
         for kind in ("python", "bootstrap"):
             if kind in wanted:
                 other(folder, kind)
+        if "many" in wanted:
+            many(folder)
+        if "burst" in wanted:
+            burst(folder)
     finally:
         shutil.rmtree(folder)
 

@@ -88,3 +88,31 @@ def test_layers_aliases_and_urls_of_a_template(platform):
     while read(url) != "three second 3":
         assert time.monotonic() < deadline + 60, platform.output()
         time.sleep(0.1)
+
+
+def test_provisioned_concurrency_of_a_template(binary, tmp_path):
+    """SAM's AutoPublishAlias with ProvisionedConcurrencyConfig: there before the first call, and moved along by an edit."""
+    project = tmp_path / "provisioned"
+    (project / "src").mkdir(parents=True)
+    source = "exports.handler = async () => `${process.env.AWS_LAMBDA_INITIALIZATION_TYPE} ${process.env.AWS_LAMBDA_FUNCTION_VERSION}`;"
+    (project / "src/index.js").write_text(source)
+    (project / "template.yaml").write_text("""Transform: AWS::Serverless-2016-10-31
+Resources:
+  Ready:
+    Type: AWS::Serverless::Function
+    Properties: {FunctionName: ready, Runtime: nodejs22.x, CodeUri: src/, Handler: index.handler, AutoPublishAlias: live, ProvisionedConcurrencyConfig: {ProvisionedConcurrentExecutions: 2}}
+""")
+    running = Platform(binary, tmp_path / "data", str(project), "--warm", "off")
+    try:
+        functions = boto3.client("lambda", endpoint_url=running.url, region_name="us-east-1", aws_access_key_id="000000000000", aws_secret_access_key="x")
+        now = functions.get_provisioned_concurrency_config(FunctionName="ready", Qualifier="live")
+        assert (now["Status"], now["AllocatedProvisionedConcurrentExecutions"]) == ("READY", 2)
+        assert json.load(functions.invoke(FunctionName="ready", Qualifier="live")["Payload"]) == "provisioned-concurrency 1"
+        (project / "src/index.js").write_text(source + "// again")
+        deadline = time.monotonic() + 30
+        while (answer := json.load(functions.invoke(FunctionName="ready", Qualifier="live")["Payload"])) != "provisioned-concurrency 2":
+            assert time.monotonic() < deadline, (answer, running.output())
+            time.sleep(0.1)
+        assert functions.get_provisioned_concurrency_config(FunctionName="ready", Qualifier="live")["AllocatedProvisionedConcurrentExecutions"] == 2
+    finally:
+        running.stop()
