@@ -35,6 +35,7 @@ std::string served(Platform& platform) {
     }
   }
   for (const auto& url : platform.function_urls()) out += fmt::format("  function  {}\n", url);
+  for (const auto& debugger : platform.debuggers()) out += fmt::format("  debugger  localhost:{}  {} ({})\n", debugger.port, debugger.function, debugger.runtime);
   for (const auto& table : platform.tables()) out += fmt::format("  table     {}\n", table);
   out += fmt::format("  AWS APIs  http://localhost:{}\n  health    http://localhost:{}/_parvis/health\n  events    http://localhost:{}/_parvis/events\n",
                      platform.port(), platform.port(), platform.port());
@@ -98,6 +99,7 @@ int run_dev(platform::Options options, platform::DevOptions dev) {
     if (!loaded) return fail(loaded.error());
     project = std::move(*loaded);
   }
+  options.inspect.project = project.folder;
   if (dev.empty) options.reset_refusal.clear();
   if (!dev.env_file.empty()) dev.env_file = fs::absolute(dev.env_file).lexically_normal();
   if (options.data_dir.empty()) options.data_dir = (dev.empty ? fs::current_path() : project.folder) / ".parvis";

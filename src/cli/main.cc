@@ -20,6 +20,7 @@ using parvis::cli::RemoteOptions;
 constexpr const char* kExamples = R"(Examples
   parvis dev examples/travel                      run a project: its APIs on http://localhost:3000, 3001, …
   parvis dev --parameter Stage=dev --env-file .env
+  parvis dev --inspect=WebOffers                  a debugger attaches to localhost:9229
   parvis dev --empty                              no template: a platform for the AWS CLI, SDKs and tests
   parvis validate template.yaml
   parvis serve --data-dir /var/lib/parvis         durable, signatures required
@@ -50,7 +51,7 @@ struct Arguments {
   parvis::platform::Options options;
   parvis::platform::DevOptions dev;
   std::string sync, file, region = "us-east-1";
-  std::vector<std::string> parameters;
+  std::vector<std::string> parameters, inspect, inspect_brk;  // the latter: functions, and "true" for all
   bool insecure = false;
   parvis::cli::DeployArguments deploy;
   parvis::cli::InvokeArguments invoke;
@@ -125,6 +126,20 @@ bool read_parameters(const std::vector<std::string>& given, std::map<std::string
   return true;
 }
 
+// A flag without a value is "true" to CLI11.
+void read_inspect(const Arguments& arguments, parvis::platform::Inspect& inspect) {
+  bool all = false;
+  for (const auto* given : {&arguments.inspect, &arguments.inspect_brk}) {
+    for (const std::string& function : *given) {
+      inspect.on = true;
+      if (function == "true") all = true;
+      else inspect.functions.push_back(function);
+    }
+  }
+  if (all) inspect.functions.clear();
+  inspect.wait = !arguments.inspect_brk.empty();
+}
+
 Command add_dev(CLI::App& app, Arguments& arguments) {
   auto& dev = arguments.dev;
   auto* command = app.add_subcommand("dev", "Run a project from its template, and reload it on every edit");
@@ -137,10 +152,17 @@ Command add_dev(CLI::App& app, Arguments& arguments) {
   command->add_flag_callback("--no-watch", [&dev] { dev.watch = false; }, "Do not reload on edits");
   add_parameters(*command, arguments.parameters);
   command->add_option("--env-file", dev.env_file, "Values of environment variables that functions declare: .env lines, or JSON as sam's --env-vars");
+  auto& inspect = arguments.options.inspect;
+  command->add_flag("--inspect", arguments.inspect, "Debuggers can attach to this function (--inspect=Function; may be repeated), or to all: Node.js by Chrome's protocol, Python by debugpy; "
+                                                    "time limits do not count while one is attached");
+  command->add_flag("--inspect-brk", arguments.inspect_brk, "As --inspect, and functions are not loaded before a debugger is there");
+  command->add_option("--inspect-port", inspect.port, "Port of the first debugged function; the next ones follow")->check(CLI::Range(1, 65000))->capture_default_str();
   command->add_option("--allow-host", arguments.options.allowed_hosts, "Host name that may use the port; may be repeated")->allow_extra_args(false);
   return {command, [&arguments] {
     arguments.options.sync = arguments.sync == "always" ? parvis::platform::Sync::kAlways : parvis::platform::Sync::kRelaxed;
     if (!read_parameters(arguments.parameters, arguments.dev.parameters)) return 2;
+    read_inspect(arguments, arguments.options.inspect);
+    if (arguments.dev.empty && arguments.options.inspect.on) return std::fputs("parvis: --inspect needs a project; it does not go with --empty\n", stderr), 2;
     if (arguments.dev.empty && !arguments.dev.place.empty()) return std::fputs("parvis: --empty runs no project; leave one of them out\n", stderr), 2;
     if (arguments.dev.place.empty() && !arguments.dev.empty) arguments.dev.place = ".";
     return parvis::cli::run_dev(std::move(arguments.options), std::move(arguments.dev));

@@ -42,7 +42,7 @@ json::array flags_of(const BundleOptions& options) {
   if (options.keep_folders) add("--outbase=" + options.source_dir);
   if (options.format == "esm") add("--out-extension:.js=.mjs");
   if (options.minify) add("--minify");
-  if (options.sourcemap) add("--sourcemap");
+  if (options.sourcemap) add(options.inline_sourcemap ? "--sourcemap=inline" : "--sourcemap");
   for (const std::string& name : options.external) add("--external:" + name);
   for (const std::string& pair : options.loader) add("--loader:" + pair);
   for (const std::string& pair : options.define) add("--define:" + pair);

@@ -20,6 +20,7 @@ struct BundleOptions {
   std::string target = "es2022";
   std::string format = "cjs";             // or "esm"
   bool minify = false, sourcemap = true;
+  bool inline_sourcemap = false;          // within the file, for debuggers that see it elsewhere
   bool keep_folders = true;               // a/b.ts becomes a/b.js; false: b.js, when it is the only entry point
   std::vector<std::string> external, main_fields, loader, define;
 };

@@ -18,6 +18,7 @@ constexpr const char* kPrograms = "/var/lang/bin/";
 constexpr const char* kRuntime = "/var/runtime/";
 constexpr const char* kNodeSdk = "/var/runtime/node_modules";
 constexpr const char* kPythonSdk = "/var/runtime/python";
+constexpr const char* kDebugger = "/var/runtime/debugger";
 constexpr const char* kCache = "/var/cache/code";
 constexpr const char* kAuthority = "/var/runtime/ca.pem";
 constexpr const char* kBundle = "/var/runtime/ca-bundle.pem";
@@ -37,6 +38,8 @@ Program inside(const Program& program) {
           .sdk_dir = program.sdk_dir.empty() ? "" : program.client.ends_with(".py") ? kPythonSdk : kNodeSdk};
 }
 
+bool debugs_python(const EngineOptions& options, const Program& program) { return options.debug && !options.debug->debugpy_dir.empty() && program.client.ends_with(".py"); }
+
 sandbox::Policy namespace_policy(const EngineOptions& options, const Program& program, const FunctionSpec* function) {
   sandbox::Policy policy{.shelves = options.sandbox->shelves, .tmp_bytes_max = kTmpBytes};
   if (const auto& host = options.sandbox->network) {
@@ -53,6 +56,7 @@ sandbox::Policy namespace_policy(const EngineOptions& options, const Program& pr
     if (!function->layers_dir.empty()) policy.views.push_back({function->layers_dir, kLayers});
     return policy;
   }
+  if (function && debugs_python(options, program)) policy.views.push_back({options.debug->debugpy_dir, std::string(kDebugger) + "/debugpy"});
   const Program seen = inside(program);
   policy.views.insert(policy.views.end(), {{program.client, seen.client}, {options.sandbox->empty_dir, kCache}});
   if (seen.interpreter != program.interpreter) policy.views.push_back({program.interpreter, seen.interpreter});
@@ -67,12 +71,18 @@ sandbox::Policy landlock_policy(const EngineOptions& options, const Program& pro
   }
   if (!program.bootstrap) policy.views.insert(policy.views.end(), {{program.interpreter, program.interpreter}, {program.client, program.client}});
   if (!program.sdk_dir.empty()) policy.views.push_back({program.sdk_dir, program.sdk_dir});
+  if (debugs_python(options, program)) policy.views.push_back({options.debug->debugpy_dir, options.debug->debugpy_dir});
   if (function) policy.views.push_back({function->code_dir, function->code_dir});
   if (function && !function->layers_dir.empty()) policy.views.push_back({function->layers_dir, function->layers_dir});
   return policy;
 }
 
 }  // namespace
+
+std::string debugpy_seen(const EngineOptions& options) {
+  if (!options.debug || options.debug->debugpy_dir.empty()) return {};
+  return options.sandbox && options.sandbox->facilities.namespaces ? kDebugger : fs::path(options.debug->debugpy_dir).parent_path().string();
+}
 
 bool can_wait_generic(const EngineOptions& options) { return !options.sandbox || options.sandbox->facilities.namespaces; }
 

@@ -63,6 +63,9 @@ void name_places_inside(const EngineOptions& options, const FunctionSpec& functi
 // A program's places as its workers see them.
 WorkerPlaces places_seen(const EngineOptions& options, const Program& program);
 
+// Where a debugged Python worker finds the package debugpy: the folder that it stands in; empty: where Python looks itself.
+std::string debugpy_seen(const EngineOptions& options);
+
 // Whether a worker can wait in its cell before its function is known.
 bool can_wait_generic(const EngineOptions& options);
 

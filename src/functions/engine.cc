@@ -1,6 +1,8 @@
 // Calls: from the door to a worker and back.
 #include "functions/engine.h"
 
+#include <limits>
+
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
@@ -379,6 +381,7 @@ Engine::Kept Engine::kept(const std::string& key) const {
   const auto found = impl_->pools.find(key);
   if (found == impl_->pools.end()) return {};
   const Pool& pool = *found->second;
+  if (pool.debugged) return {.wanted = 0, .ready = std::numeric_limits<unsigned>::max(), .failure = {}};  // its one environment stands for all
   Kept out{.wanted = pool.keep, .ready = pool.kept_ready, .failure = {}};
   if (out.ready >= out.wanted) return out;
   if (pool.keep_failures >= kKeepFailuresMax) out.failure = kInitFailure;

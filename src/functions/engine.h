@@ -5,6 +5,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <expected>
 #include <functional>
 #include <map>
 #include <memory>
@@ -93,6 +95,14 @@ struct SandboxOptions {
   std::shared_ptr<sandbox::Plans> plans = {};  // made by the engine
 };
 
+// Which functions are debugged, and how (functions/debugging.h).
+struct DebugOptions {
+  std::function<bool(const std::string& function)> wanted;  // by name; any thread, with the engine locked
+  bool wait = false;            // environments load their function once a debugger is there
+  std::string debugpy_dir = {};  // the package's folder; empty: where Python itself finds it
+  std::function<void(const std::string& function, bool attached)> on_attached = {};
+};
+
 struct EngineOptions {
   std::string node_path;            // resolved interpreter
   std::string node_sdk_dir;         // node_modules folder with the AWS SDK v3, may be empty
@@ -116,6 +126,7 @@ struct EngineOptions {
   // Each line as it is printed, for the live log; the engine's own (START, END, REPORT) while `report_lines` is true or not set.
   std::function<void(const LogLine&)> on_log_line = {};
   std::function<bool()> report_lines = {};
+  std::optional<DebugOptions> debug = {};
 };
 
 class Engine {
@@ -140,6 +151,8 @@ class Engine {
   awaitable<InvocationResult> invoke_streaming(std::shared_ptr<const FunctionSpec> spec, Invocation invocation, ResponseSink& sink);
   // No further calls take workers of this key; idle ones end, busy ones end after their call.
   void retire(const std::string& key);
+  // Debuggers of this function connect to this port of the loopback interface. The error is the system's.
+  std::expected<void, std::string> open_debug_port(const std::string& function, std::uint16_t port);
   void stop();  // ends every worker process
   struct Stats { unsigned workers = 0, busy = 0, waiting = 0; std::uint64_t invocations = 0, cold_starts = 0; };
   Stats stats() const;

@@ -38,6 +38,7 @@ struct Call {
 
 struct Pool;
 struct Runtime;
+class DebugPort;
 
 // A worker as the engine sees it: booting or generic, then loading one function, then idle and busy in turn.
 struct Slot final : Worker {
@@ -65,6 +66,8 @@ struct Slot final : Worker {
   std::shared_ptr<Pool> pool;  // from loading on
   std::shared_ptr<const FunctionSpec> spec;
   std::optional<Call> call;
+  unsigned debuggers = 0;       // attached
+  std::atomic<std::uint16_t> debug_port = 0;  // where its debugger listens
   bool ending = false, timed_out = false, out_of_memory = false, log_watched = false;
   bool kept = false, warmed = false;  // loaded without a call: as one of those that its pool keeps; by prepare()
   std::uint64_t memory_bytes = 0;     // its private memory when it was last looked at
@@ -97,6 +100,7 @@ struct Pool {
   std::deque<Call> waiting;
   std::vector<std::shared_ptr<Slot>> idle;  // the most recently used last
   unsigned total = 0, loading = 0, finishing = 0;  // booting ones for this function included
+  bool debugged = false;
   bool retired = false, cold = false;       // cold: its workers need its environment when they start
   unsigned keep = 0, kept = 0, kept_ready = 0;  // how many are to be kept, are there or starting, are initialised
   std::shared_ptr<const FunctionSpec> kept_spec;  // what those run: `spec`, and they say so in their environment
@@ -207,6 +211,13 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   Steady::time_point relieve(const std::optional<Memory>& memory, Steady::time_point now);  // when to look again
   std::shared_ptr<Slot> longest_unused(const Pool* except = nullptr, bool warmed_only = false) const;
 
+  // debugging.cc
+  bool debugs(const FunctionSpec& spec) const;
+  bool debugger_told(Slot& slot, std::string_view body);
+  bool renew_limit(Slot& slot, Steady::time_point now) const;
+  std::shared_ptr<Slot> debugged_slot(const std::string& function, bool may_start, bool& starting);
+  Fd socket_beside(Slot& slot);
+
   asio::io_context& context;
   Home background;
   const Clock& clock;
@@ -219,6 +230,7 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   std::map<std::string, std::shared_ptr<Runtime>> runtimes;       // by interpreter
   std::map<std::string, std::shared_ptr<Runtime>> runtime_names;  // "nodejs22.x" and its like
   std::set<std::shared_ptr<Slot>> slots;
+  std::vector<std::shared_ptr<DebugPort>> debug_ports;
   bool stopped = false;
   Steady::time_point timer_at = Steady::time_point::max();
   unsigned kept = 0;                                              // over all pools

@@ -36,7 +36,7 @@ void Engine::Impl::keep(Locked& locked, const std::shared_ptr<const FunctionSpec
     kept_spec->environment["AWS_LAMBDA_INITIALIZATION_TYPE"] = "provisioned-concurrency";
     pool->kept_spec = std::move(kept_spec);
   }
-  pool->keep = count;
+  pool->keep = pool->debugged ? 0 : count;
   pool->keep_failures = 0;
   pool->keep_again = {};
   for (const auto idle = pool->idle; const auto& slot : idle) {
@@ -115,7 +115,7 @@ bool Engine::Impl::room_for_warm(Steady::time_point now) {
 std::shared_ptr<Slot> Engine::Impl::longest_unused(const Pool* except, bool warmed_only) const {
   std::shared_ptr<Slot> oldest;
   for (const auto& [key, pool] : pools) {
-    if (pool.get() == except) continue;
+    if (pool.get() == except || pool->debugged) continue;
     for (const auto& slot : pool->idle) {  // the most recently used last
       if (slot->kept || (warmed_only && !slot->warmed)) continue;
       if (!oldest || slot->since < oldest->since) oldest = slot;

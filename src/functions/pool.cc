@@ -96,6 +96,8 @@ Extensions::Setup extensions_setup(const FunctionSpec& spec, bool reachable) {
           .external = extensions_in(spec.layers_dir), .reachable = reachable};
 }
 
+boost::json::value debug_orders(const EngineOptions& options) { return boost::json::object{{"wait", options.debug->wait}, {"debugpy", debugpy_seen(options)}}; }
+
 unsigned loading_max() { return std::max(2u, std::thread::hardware_concurrency()); }
 
 // A platform that was killed leaves the folders of its workers behind.
@@ -167,7 +169,13 @@ std::shared_ptr<Pool> Engine::Impl::pool_of(const std::shared_ptr<const Function
     pool = std::make_shared<Pool>();
     pool->spec = spec;
     pool->runtime = runtime;
-    pool->cold = runtime->kind != Runtime::Kind::kHttp && needs_cold_boot(*spec);
+    pool->debugged = debugs(*spec);
+    if (pool->debugged) {  // one environment, so that breakpoints meet the call
+      auto alone = std::make_shared<FunctionSpec>(*spec);
+      alone->concurrency_max = 1;
+      pool->spec = std::move(alone);
+    }
+    pool->cold = runtime->kind != Runtime::Kind::kHttp && (pool->debugged || needs_cold_boot(*spec));
   }
   return pool;
 }
@@ -220,7 +228,7 @@ void Engine::Impl::boot_for(const std::shared_ptr<Pool>& pool, Why why) {
   const bool http = pool->runtime->kind == Runtime::Kind::kHttp;
   const bool cold = pool->cold;
   if (!cold && !prepared(pool->runtime, [self = shared_from_this(), pool, why] { self->boot_for(pool, why); })) return;
-  if (cold && !http) spdlog::info("function {}: sets start-up variables of its interpreter, so its workers boot cold", pool->spec->name);
+  if (cold && !http && !pool->debugged) spdlog::info("function {}: sets start-up variables of its interpreter, so its workers boot cold", pool->spec->name);
   auto booted = boot(pool->runtime, why == Why::kKept ? pool->kept_spec.get() : pool->spec.get(), cold || http);
   Locked locked(*this);
   if (!booted) {
@@ -300,6 +308,7 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
     }
   } else {
     if (runtime->kind == Runtime::Kind::kPython) process_spec.arguments.insert(process_spec.arguments.end(), {"-B", "-u"});
+    else if (spec && debugs(*spec)) process_spec.arguments.push_back("--inspect-publish-uid=http");  // not in the log: its port is not the one to use
     process_spec.arguments.push_back(places.client);
     process_spec.channel_fd = theirs.get();
   }
@@ -394,7 +403,8 @@ void Engine::Impl::load(const std::shared_ptr<Slot>& slot, const std::shared_ptr
                                                                    {"codeDir", places->code_dir},
                                                                    {"sdkDir", slot->cell->places().sdk_dir},
                                                                    {"cacheDir", places->cache_dir},
-                                                                   {"mark", slot->mark}})));
+                                                                   {"mark", slot->mark},
+                                                                   {"debug", pool->debugged ? debug_orders(options) : nullptr}})));
 }
 
 // Boots one generic worker at a time, and none while a function loads: a waiting call needs the processor more.

@@ -3,7 +3,7 @@
 
 #include <boost/asio/post.hpp>
 
-#include "functions/engine_impl.h"
+#include "functions/debugging.h"
 
 namespace parvis::functions {
 namespace {
@@ -89,7 +89,8 @@ void Engine::Impl::frame_arrived(Slot& slot, char type, unsigned flags, std::str
       return rest(locked, slot.self());
     }
   } else if (slot.state == Slot::State::kLoading) {
-    return type == 'R' ? loaded(slot, flags) : load_failed(slot, flags, body);
+    if (type == 'N' && debugger_told(slot, body)) return;
+    if (type == 'R' || type == 'E') return type == 'R' ? loaded(slot, flags) : load_failed(slot, flags, body);
   }
   spdlog::warn("worker {}: unexpected message '{}', ending it", slot.pid(), type);
   slot.kill();  // the open call is answered when the process has ended
@@ -232,14 +233,14 @@ Steady::time_point Engine::Impl::sweep(Locked& locked, Steady::time_point now) {
       if (slot->deadline <= now) slot->kill();
       else next = std::min(next, slot->deadline);
     } else if (slot->state == Slot::State::kBusy || slot->state == Slot::State::kLoading) {
-      if (slot->deadline <= now) {
+      if (slot->deadline <= now && !renew_limit(*slot, now)) {
         if (slot->timed_out) continue;
         slot->timed_out = true;
         slot->kill();
         continue;
       }
       next = std::min(next, slot->deadline);
-      if (slot->since + kLogWatchAfter <= now && !slot->out_of_memory) {
+      if (slot->since + kLogWatchAfter <= now && !slot->out_of_memory && !slot->pool->debugged) {
         next = std::min(next, now + kMemoryCheck);
         if (private_memory_bytes(slot->pid()) > std::uint64_t(slot->spec->memory_mb) << 20) {
           slot->out_of_memory = slot->timed_out = true;
@@ -261,14 +262,14 @@ Steady::time_point Engine::Impl::sweep(Locked& locked, Steady::time_point now) {
       if (slot->deadline <= now) end_worker(slot);
       else next = std::min(next, slot->deadline);
     } else if (slot->state == Slot::State::kIdle) {
-      if (slot->kept && slot->pool->kept <= slot->pool->keep) continue;
+      if (slot->pool->debugged || (slot->kept && slot->pool->kept <= slot->pool->keep)) continue;
       if (slot->since + options.idle_timeout <= now) end_worker(slot);
       else next = std::min(next, slot->since + options.idle_timeout);
     }
   }
   for (auto at = pools.begin(); at != pools.end();) {
     const auto pool = (at++)->second;
-    while (!pool->waiting.empty() && pool->waiting.front().queued + kQueueWaitMax <= now) {
+    while (!pool->debugged && !pool->waiting.empty() && pool->waiting.front().queued + kQueueWaitMax <= now) {
       Call call = std::move(pool->waiting.front());
       pool->waiting.pop_front();
       --waiting;
@@ -280,7 +281,7 @@ Steady::time_point Engine::Impl::sweep(Locked& locked, Steady::time_point now) {
     const bool patient = pool->total > 0 && overdue > 0 && pool->waiting.front().queued + kSaturatedWaitMax > now;
     if (overdue > 0 && !(patient && processors_busy())) scale(locked, pool, static_cast<unsigned>(overdue));
     if (!pool->waiting.empty()) next = std::min(next, now + (overdue > 0 ? kBlockedCheck : kScaleWait));
-    if (pool->total == 0 && pool->waiting.empty() && pool->keep == 0) pools.erase(pool->spec->key);
+    if (pool->total == 0 && pool->waiting.empty() && pool->keep == 0 && (!pool->debugged || pool->retired)) pools.erase(pool->spec->key);
   }
   return next;
 }
@@ -300,6 +301,8 @@ void Engine::Impl::shutdown() {
   }
   to_warm.clear();
   for (auto& [name, runtime] : runtimes) runtime->generic.clear();
+  for (const auto& port : debug_ports) port->close();
+  debug_ports.clear();
 }
 
 void Engine::Impl::kill_all() {

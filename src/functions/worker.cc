@@ -21,7 +21,7 @@ thread_local char log_buffer[kReadBytes];
 constexpr int kUnmarkedReadsMax = 16;
 constexpr int kMarkedReadsMax = 1 << 16;
 
-constexpr std::string_view kFromWorker = "HREPCOFD";
+constexpr std::string_view kFromWorker = "HREPCOFDN";
 
 }  // namespace
 

@@ -197,6 +197,11 @@ class Bundler {
   fs::path plain(const fs::path& source) {
     for (const auto& entry : fs::recursive_directory_iterator(source))
       if (entry.is_regular_file()) result_.inputs.insert(entry.path());
+    if (keeper_.in_place_) {  // debuggers know these files by the names that editors know them by
+      const fs::path link = keeper_.out_dir_ / ("source-" + folder_hash(source));
+      if (!fs::exists(link)) fs::create_directory_symlink(fs::absolute(source), link);
+      return link;
+    }
     const fs::path target = keeper_.out_dir_ / folder_hash(source);
     if (!fs::exists(target)) fs::copy(source, target, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
     return target;
@@ -232,6 +237,10 @@ class Bundler {
     std::string settings;
     for (const auto* list : {&bundle.entry_points, &bundle.external, &bundle.main_fields, &bundle.loader, &bundle.define})
       settings += fmt::format("{}|", fmt::join(*list, ","));
+    if (keeper_.debugging_) {
+      bundle.minify = false;
+      bundle.sourcemap = bundle.inline_sourcemap = true;
+    }
     settings += fmt::format("{}|{}|{}|{}|{}|{}", bundle.source_dir, bundle.target, bundle.format, bundle.minify, bundle.sourcemap, bundle.keep_folders);
     if (!used_.insert(settings).second) {  // another function of this template has the same code
       const auto same = keeper_.done_.find(settings);

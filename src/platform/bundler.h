@@ -32,6 +32,8 @@ struct BundledTemplate {
 class TemplateBundler {  // one thread, which lives as long as calls are to come
  public:
   TemplateBundler(std::filesystem::path esbuild, std::filesystem::path out_dir);
+  // From here on: source maps within bundles, which are not minified; with `in_place` code that is not bundled is not copied either.
+  void for_debugging(bool in_place) { debugging_ = true, in_place_ = in_place; }
   // Blocking. Functions with the same sources and settings are bundled once, and those whose sources are unchanged not at all.
   BundledTemplate bundle(templates::Document document);
 
@@ -45,6 +47,7 @@ class TemplateBundler {  // one thread, which lives as long as calls are to come
   };
   functions::Esbuild esbuild_;
   std::filesystem::path out_dir_;
+  bool debugging_ = false, in_place_ = false;
   std::map<std::string, Done> done_;  // by settings; of the last call
 };
 

@@ -22,7 +22,9 @@ std::string stack_name_of(const fs::path& folder) {
 
 DevSession::DevSession(Platform& platform, Project project, DevOptions dev, Options options)
     : platform_(platform), project_(std::move(project)), dev_(std::move(dev)), options_(std::move(options)),
-      stack_name_(stack_name_of(project_.folder)), bundler_(options_.tools_dir / "node_modules/@esbuild/linux-x64/bin/esbuild", options_.data_dir / "bundles") {}
+      stack_name_(stack_name_of(project_.folder)), bundler_(options_.tools_dir / "node_modules/@esbuild/linux-x64/bin/esbuild", options_.data_dir / "bundles") {
+  if (options_.inspect.on) bundler_.for_debugging(options_.sandbox == Sandbox::kOff);
+}
 
 void DevSession::publish(const templates::Diagnostic& diagnostic) {
   const std::string text = diagnostic.hint.empty() ? diagnostic.what : diagnostic.what + "; " + diagnostic.hint;
@@ -94,6 +96,12 @@ bool DevSession::deploy_now() {
   for (const auto& resource : deployed.stack.resources)
     if (resource.type == "AWS::ApiGateway::RestApi" || resource.type == "AWS::ApiGatewayV2::Api") apis.push_back(resource.physical_id);
   platform_.serve_apis(apis);
+  if (options_.inspect.on) {
+    std::vector<std::string> functions;
+    for (const auto& resource : deployed.stack.resources)
+      if (resource.type == "AWS::Lambda::Function") functions.push_back(resource.physical_id);
+    platform_.serve_debuggers(functions);
+  }
   return true;
 }
 

@@ -14,6 +14,14 @@ enum class Sandbox { kOff, kOn, kStrict };  // strict: refuse to start where som
 
 enum class Network { kDefault, kNone, kPlatform, kOutbound, kHost };  // of functions; default: outbound with a sandbox, host without
 
+// --inspect: which functions debuggers can attach to.
+struct Inspect {
+  bool on = false, wait = false;       // wait: environments load their function once a debugger is there
+  std::vector<std::string> functions;  // logical ids or names; empty: all
+  std::uint16_t port = 9229;           // of the first; the next free ones follow
+  std::filesystem::path project;       // where debugpy is looked for
+};
+
 struct Options {
   std::filesystem::path data_dir;
   std::string address = "127.0.0.1";
@@ -28,6 +36,7 @@ struct Options {
   std::vector<std::string> allowed_hosts;
   bool warm_functions = true;        // one environment of a function is loaded when it is deployed
   std::uint64_t warm_bytes = 0;      // memory that these may take together; 0: a quarter of what there is, 1 GiB at most
+  Inspect inspect;                   // dev
   unsigned threads = 2;              // I/O threads
   std::size_t cache_mb = 128;        // of the store; with it and three write buffers the process stays under 256 MB
   std::filesystem::path tools_dir;   // node, esbuild and the AWS SDK: see script/setup

@@ -18,6 +18,7 @@
 #include "platform/function_bridge.h"
 #include "platform/function_network.h"
 #include "platform/function_urls.h"
+#include "platform/inspection.h"
 #include "platform/sandboxing.h"
 #include "platform/observation.h"
 #include "platform/port_holder.h"
@@ -143,6 +144,7 @@ struct Platform::Impl {
   IoThreads background;  // workers, queues, deployments
   asio::thread_pool blocking{2};
   std::unique_ptr<FunctionNetwork> function_network;
+  Inspection inspection{options.inspect, events};
   functions::Engine engine;
   lambda::EngineRunner runner{engine};
   logs::LogStore log_store;
@@ -201,6 +203,7 @@ Platform::Impl::Impl(Options given)
   tables.set_throughput_enforced(options.limit_throughput);
   tables.set_objects(std::make_unique<dynamodb::S3Objects>(*pipeline, clock, entropy));
   add_resource_types(types, *pipeline, apis);
+  if (options.inspect.on) site.lift_time_limits();
   cloudformation::CustomResourceOptions custom;
   if (!options.verify_signatures) custom.grace = kCustomResourceGrace;
   cloudformation::add_custom_resource_type(types, *pipeline, custom_answers, custom);
@@ -211,6 +214,7 @@ Platform::Impl::Impl(Options given)
 // Functions meet the platform on connections of their own; nothing runs before the rest of this object is there.
 functions::EngineOptions Platform::Impl::networked_engine_options() {
   functions::EngineOptions made = engine_options(options, observation, events);
+  made.debug = inspection.engine_options();
   function_network = std::make_unique<FunctionNetwork>(options, io.all(), made, [this](http::Request request) { return edge->handle(std::move(request), Caller::kFunction); },
                                                        [this](const http::Request& head) { return pipeline->wants_stream(head); });
   return made;
@@ -232,7 +236,7 @@ lambda::ServiceOptions Platform::Impl::lambda_options() {
   lambda.code.blocking = blocking.get_executor();
   lambda.code.allow_local = !options.verify_signatures;  // a caller must not name folders of the host
   lambda.invoke.endpoint_url = fmt::format("http://127.0.0.1:{}", options.port);
-  lambda.invoke.load_on_deploy = options.warm_functions;
+  lambda.invoke.load_on_deploy = options.warm_functions || options.inspect.on;
   lambda.invoke.node_modules_dir = (options.tools_dir / "node_modules").string();
   lambda.public_url = fmt::format("http://localhost:{}", options.port);
   if (options.verify_signatures) {
@@ -497,6 +501,20 @@ std::vector<std::string> Platform::function_urls() {
   });
   return urls;
 }
+
+std::vector<ServedDebugger> Platform::serve_debuggers(const std::vector<std::string>& functions) {
+  std::vector<ServedDebugger> found;
+  run([&]() -> awaitable<> {
+    for (const auto& name : functions) {
+      const auto answer = co_await impl_->pipeline->call_json(context("console"), "lambda", "GetFunctionConfiguration", boost::json::object{{"FunctionName", name}});
+      found.push_back({name, std::string(answer.at("Runtime").as_string()), 0});
+    }
+  });
+  impl_->inspection.serve(impl_->engine, std::move(found));
+  return debuggers();
+}
+
+std::vector<ServedDebugger> Platform::debuggers() const { return impl_->inspection.served(); }
 
 std::vector<std::string> Platform::tables() {
   std::vector<std::string> names;

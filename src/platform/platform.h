@@ -26,6 +26,11 @@ struct ServedApi {
   std::vector<std::string> routes;    // "GET /offers"
 };
 
+struct ServedDebugger {
+  std::string function, runtime;
+  std::uint16_t port = 0;
+};
+
 class Platform {  // start() and stop() on one thread; the rest is thread-safe
  public:
   explicit Platform(Options options);  // throws StartError
@@ -47,6 +52,10 @@ class Platform {  // start() and stop() on one thread; the rest is thread-safe
   void serve_apis(const std::vector<std::string>& api_ids);
   std::vector<ServedApi> served_apis() const;
   std::vector<std::string> function_urls();  // of the default account and Region: "http://…/  function"
+  // Opens a port for each of these functions that is to be debugged and has none yet; all that are open. Throws StartError: a function that
+  // was asked for by name is not among them.
+  std::vector<ServedDebugger> serve_debuggers(const std::vector<std::string>& functions);
+  std::vector<ServedDebugger> debuggers() const;
   std::vector<std::string> tables();  // of the default account and Region, by name
 
  private:

@@ -76,6 +76,11 @@ std::string other_text(const std::string& type, const boost::json::object& event
     return reason.empty() || reason == "User Initiated" ? std::string{} : fmt::format("{} {} {} {}: {}\n", time, text(event, "status"), text(event, "logicalId"),
                                                         text(event, "resourceType"), printable(reason));
   }
+  if (type == "debugger") {
+    const bool attached = text(event, "status") == "attached";
+    return fmt::format("{} {} {}{}\n", time, paint("36", attached ? "debugger attached" : "debugger detached"), text(event, "function"),
+                       attached ? ": its time limits do not count" : "");
+  }
   if (type == "warning" || type == "error") {
     const std::string file = text(event, "file"), line = text(event, "line"), column = text(event, "column");
     std::string where = file;

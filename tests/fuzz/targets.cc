@@ -180,7 +180,7 @@ void dns_question(std::string_view input) {
 // What the worker's side of a channel said to the engine, with one call open: the frames are whole, the first one greets, and
 // the call is answered at most once.
 void check_answers(int channel, std::string_view input) {
-  functions::FrameDecoder decoder("HREPCOFD", functions::kFrameBytesMax);
+  functions::FrameDecoder decoder("HREPCOFDN", functions::kFrameBytesMax);
   functions::FrameView frame;
   int frames = 0, answers = 0;
   for (;;) {

@@ -56,7 +56,7 @@ bool route_all_to_loopback() noexcept {
 
 int open_socket(const InsideSocket& wanted) noexcept {
   const int fd = socket(AF_INET, wanted.type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return -1;
+  if (fd < 0 || !wanted.listens) return fd;
   const int yes = 1;
   sockaddr_in address{};
   address.sin_family = AF_INET;

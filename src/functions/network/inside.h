@@ -15,6 +15,7 @@ struct InsideSocket {
   int type = 0;                // SOCK_STREAM or SOCK_DGRAM
   std::uint32_t address = 0;   // IPv4, host byte order
   std::uint16_t port = 0;
+  bool listens = true;         // false: neither bound nor listening, for a connection inside
   Fd fd = {};                  // out: non-blocking, closes on exec
 };
 

@@ -6,6 +6,8 @@
 namespace parvis::apigateway {
 namespace {
 
+constexpr std::chrono::hours kNoLimit{24};
+
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 struct Target {
@@ -90,7 +92,7 @@ awaitable<InvokeAnswer> ApiSite::call(const ProxyRequest& request, const LambdaP
                            .origin = "apigateway"};
   std::string event = lambda.payload_v2 ? make_event_v2(request) : make_event_v1(request);
   auto running = std::make_shared<Running>(executor, open_);
-  running->timer.expires_after(timeout);
+  running->timer.expires_after(time_limits_ ? timeout : kNoLimit);
   asio::co_spawn(executor, functions_.invoke(std::move(context), std::move(function_arn), std::move(event), timeout),
                  [running](std::exception_ptr error, InvokeAnswer answer) {
                    if (error) {

@@ -465,6 +465,7 @@ async function load(request) {
   };
   try {
     process.chdir(request.codeDir);
+    if (request.debug) openDebugger(request.debug);
     if (request.cacheDir) nodeModule.enableCompileCache?.(request.cacheDir);
     process.setSourceMapsEnabled(true);
     handler = await findHandler(request);
@@ -475,6 +476,42 @@ async function load(request) {
   }
   sendFrame('R', takeMark(), '');
   serve();
+}
+
+// --- a debugger --------------------------------------------------------------------------------------------------
+// It is answered from the event loop, so a debugged worker waits for messages there: between calls timers run.
+let debugChannel = null;
+
+function openDebugger({ wait }) {
+  const inspector = require('node:inspector');
+  inspector.open(0, '127.0.0.1');
+  sendFrame('N', 0, new URL(inspector.url()).port);
+  const socket = new (require('node:net').Socket)({ fd: CHANNEL, readable: true, writable: false });
+  let idle = false;
+  socket.on('data', (bytes) => {
+    fillWith(bytes);
+    if (idle) serve();
+  });
+  socket.on('close', () => hardExit(0));  // the engine is gone
+  debugChannel = {
+    // True when a whole message is there; else the event loop is kept alive until one is.
+    listens() {
+      idle = inEnd - inStart < HEADER_BYTES || inEnd - inStart < HEADER_BYTES + inBuffer.readUInt32LE(inStart);
+      if (idle) socket.ref();
+      else socket.unref();
+      return !idle;
+    },
+  };
+  if (wait) inspector.waitForDebugger();
+}
+
+function fillWith(bytes) {
+  const held = inBuffer.subarray(inStart, inEnd);
+  if (held.length + bytes.length > inBuffer.length) inBuffer = Buffer.allocUnsafeSlow(2 * (held.length + bytes.length));
+  held.copy(inBuffer, 0);
+  bytes.copy(inBuffer, held.length);
+  inStart = 0;
+  inEnd = held.length + bytes.length;
 }
 
 // --- calls -------------------------------------------------------------------------------------------------------
@@ -603,6 +640,7 @@ function invoke(frame) {
 }
 
 function serve() {
+  if (debugChannel && !debugChannel.listens()) return;
   const frame = readFrame();
   switch (String.fromCharCode(frame.type)) {
     case 'I': return invoke(frame);

@@ -206,6 +206,26 @@ def log_error(description):
     Log.write(("\r".join(line.replace("\n", "\r") for line in lines) + "\n").encode(errors="replace"))
 
 
+def open_debugger(channel, orders):
+    """debugpy comes from where the engine says, or from where Python looks; its folder stays out of the function's path."""
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else a warning about frozen modules in every log
+    path = list(sys.path)
+    if orders["debugpy"]:
+        sys.path.insert(0, orders["debugpy"])
+    try:
+        import debugpy
+        _, port = debugpy.listen(("127.0.0.1", 0))
+    except ImportError:
+        return channel.send("N", 0, b"debugpy is not installed: run python3 -m venv .venv && .venv/bin/pip install debugpy beside the template, or install Debian's python3-debugpy")
+    except Exception as error:
+        return channel.send("N", 0, f"debugpy cannot start: {type(error).__name__}: {error}".encode())
+    finally:
+        sys.path[:] = path
+    channel.send("N", 0, str(port).encode())
+    if orders["wait"]:
+        debugpy.wait_for_client()
+
+
 def find_handler(name):
     try:
         module_name, function_name = name.rsplit(".", 1)
@@ -264,6 +284,8 @@ def load(channel, request):
     sys.path[:0] = own
     sys.path_importer_cache.clear()  # folders that were not there when the interpreter started are now
     forget_preloaded(own)
+    if request.get("debug"):
+        open_debugger(channel, request["debug"])
     try:
         handler = find_handler(request["handler"])
     except SystemExit as error:
