@@ -9,6 +9,7 @@
 #include "cli/data.h"
 #include "cli/deploy.h"
 #include "cli/dev.h"
+#include "cli/events.h"
 #include "cli/functions.h"
 #include "cli/serve.h"
 #include "cli/template_commands.h"
@@ -26,6 +27,7 @@ constexpr const char* kExamples = R"(Examples
   parvis serve --data-dir /var/lib/parvis         durable, signatures required
   parvis deploy --stack-name travel --data-dir /var/lib/parvis
   parvis invoke WebOffers -e event.json --log
+  parvis event s3 put --bucket=photos --key=a.jpg | parvis invoke Thumbnails -e -
   parvis logs WebOffers -f --since 5m
   parvis backup travel.backup --data-dir /var/lib/parvis
   parvis restore travel.backup --data-dir /var/lib/parvis-2
@@ -55,6 +57,7 @@ struct Arguments {
   bool insecure = false;
   parvis::cli::DeployArguments deploy;
   parvis::cli::InvokeArguments invoke;
+  parvis::cli::EventArguments event;
   parvis::cli::LogsArguments logs;
   parvis::cli::DataArguments data;
 };
@@ -208,6 +211,19 @@ Command add_invoke(CLI::App& app, Arguments& arguments) {
   return {command, [&arguments] { return parvis::cli::run_invoke(arguments.invoke); }};
 }
 
+Command add_event(CLI::App& app, Arguments& arguments) {
+  auto& event = arguments.event;
+  auto* command = app.add_subcommand("event", "Print a ready event of a source that calls functions; without a source, list them all");
+  command->add_option("source", event.source, "s3, sqs, apigateway, …");
+  command->add_option("kind", event.kind, "Which of the source's events; without it the first one");
+  command->allow_extras();
+  command->footer("Options of the event itself are written --name=value (--bucket=photos); an unknown one lists those that there are.");
+  return {command, [command, &event] {
+    event.options = command->remaining();
+    return parvis::cli::run_event(event);
+  }};
+}
+
 Command add_logs(CLI::App& app, Arguments& arguments) {
   auto& logs = arguments.logs;
   auto* command = app.add_subcommand("logs", "Print what functions have written");
@@ -272,7 +288,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "parvis " PARVIS_VERSION);
   Arguments arguments;
   arguments.options.tools_dir = find_tools();
-  std::vector<Command> commands{add_dev(app, arguments), add_serve(app, arguments), add_deploy(app, arguments), add_invoke(app, arguments), add_logs(app, arguments)};
+  std::vector<Command> commands{add_dev(app, arguments), add_serve(app, arguments), add_deploy(app, arguments), add_invoke(app, arguments), add_event(app, arguments), add_logs(app, arguments)};
   for (auto& more : {add_template_commands(app, arguments), add_data_commands(app, arguments)}) commands.insert(commands.end(), more.begin(), more.end());
   commands.push_back({app.add_subcommand("version", "Print the version"), [] { return std::puts("parvis " PARVIS_VERSION), 0; }});
   app.add_subcommand("help", "Print this text, or that of a command")->allow_extras();
