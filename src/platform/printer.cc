@@ -76,6 +76,10 @@ std::string other_text(const std::string& type, const boost::json::object& event
     return reason.empty() || reason == "User Initiated" ? std::string{} : fmt::format("{} {} {} {}: {}\n", time, text(event, "status"), text(event, "logicalId"),
                                                         text(event, "resourceType"), printable(reason));
   }
+  if (type == "types") {
+    const std::string errors = text(event, "errors");
+    return fmt::format("{} {} {}\n", time, paint(errors == "0" ? "32" : "33", "types"), errors == "0" ? "no errors" : errors == "1" ? "1 error" : errors + " errors");
+  }
   if (type == "debugger") {
     const bool attached = text(event, "status") == "attached";
     return fmt::format("{} {} {}{}\n", time, paint("36", attached ? "debugger attached" : "debugger detached"), text(event, "function"),
