@@ -120,7 +120,7 @@ boost::system::error_code DebugPort::listen(std::uint16_t port) {
   if (!error) acceptor_.bind({asio::ip::address_v4::loopback(), port}, error);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error) return error;
-  asio::co_spawn(acceptor_.get_executor(), [](std::shared_ptr<DebugPort> self) { return self->accept(); }(shared_from_this()), [self = shared_from_this()](std::exception_ptr) {});
+  asio::co_spawn(acceptor_.get_executor(), accept(), [self = shared_from_this()](std::exception_ptr) {});
   return {};
 }
 

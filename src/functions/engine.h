@@ -112,6 +112,7 @@ struct EngineOptions {
   std::string scratch_dir;          // for sockets and private /tmp folders
   std::string ca_path = {}, ca_bundle_path = {};  // PEM: the authority that signs AWS's names for the platform, and the system's with it; may be empty
   std::map<std::string, std::string> client_environment = {};  // what our runtime clients are told at their start; functions do not see it
+  std::map<std::string, std::string> bootstrap_environment = {};  // what bootstraps find beside the function's own variables, which win
   std::optional<SandboxOptions> sandbox = {};
   unsigned workers_max = 64;
   unsigned prebooted = 2;           // kept ready per runtime once a function of it is known

@@ -350,6 +350,7 @@ std::map<std::string, std::string> Engine::Impl::function_environment(const Func
   add("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
   if (spec.runtime.starts_with("nodejs") && !places.sdk_dir.empty()) add("NODE_PATH", places.sdk_dir);
   add("AWS_LAMBDA_LOG_STREAM_NAME", log_stream);
+  if (spec.runtime.starts_with("provided")) environment.insert(options.bootstrap_environment.begin(), options.bootstrap_environment.end());
   environment["TMPDIR"] = places.tmp_dir;
   name_authority(environment, places);
   name_places_inside(options, spec, environment);

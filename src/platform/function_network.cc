@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
 
 #include "platform/platform.h"
 
@@ -46,6 +47,7 @@ FunctionNetwork::FunctionNetwork(const Options& options, std::vector<asio::io_co
   if (!authority) throw StartError(authority.error());
   engine.ca_path = (*authority)->certificate_path();
   engine.ca_bundle_path = (*authority)->bundle_path();
+  asio::io_context* const proxy_context = contexts.front();
   network::HostOptions host{.contexts = std::move(contexts), .serve = {}, .authority = std::move(*authority), .aws_port = options.port, .reach = reach.value_or(network::Reach::kNone)};
   host.serve = [weak = std::weak_ptr(server_)](Fd connection, std::shared_ptr<void> held) {
     if (const auto alive = weak.lock()) alive->take(std::move(connection), std::move(held));
@@ -54,12 +56,23 @@ FunctionNetwork::FunctionNetwork(const Options& options, std::vector<asio::io_co
   if (reach) {
     engine.sandbox->network = host_;
   } else {
-    engine.client_environment["_PARVIS_AWS"] = fmt::format("{},{},{}", options.port, host_->listen_on_host(), fmt::join(network::kPlatformDomains, ","));
+    const std::uint16_t secured = host_->listen_on_host();
+    engine.client_environment["_PARVIS_AWS"] = fmt::format("{},{},{}", options.port, secured, fmt::join(network::kPlatformDomains, ","));
+    proxy_ = std::make_shared<network::Proxy>(*proxy_context, network::ProxyPorts{.secured = secured, .plain = options.port});
+    const std::string proxy = fmt::format("http://127.0.0.1:{}", proxy_->start());
+    for (const char* name : {"HTTPS_PROXY", "https_proxy"}) engine.bootstrap_environment[name] = proxy;
+    for (const char* name : {"NO_PROXY", "no_proxy"}) engine.bootstrap_environment[name] = "127.0.0.1,localhost,.localhost";
+    if (engine.sandbox && options.function_network == Network::kDefault)
+      spdlog::warn("function network: this host gives functions no network of their own, so they reach what it reaches. AWS's names lead to this platform in the Node.js and "
+                   "Python clients, and for bootstraps that follow HTTPS_PROXY; in child processes, worker threads and other programs they lead to AWS itself");
   }
 }
 
-FunctionNetwork::~FunctionNetwork() = default;
+FunctionNetwork::~FunctionNetwork() { if (proxy_) proxy_->close(); }
 
-void FunctionNetwork::stop(std::chrono::milliseconds grace) { server_->stop(grace); }
+void FunctionNetwork::stop(std::chrono::milliseconds grace) {
+  if (proxy_) proxy_->close();
+  server_->stop(grace);
+}
 
 }  // namespace parvis::platform

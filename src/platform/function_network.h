@@ -1,13 +1,15 @@
 // platform/function_network.h: how far functions reach, and what they meet there: the platform under AWS's names.
 //
 // Where functions have networks of their own (functions/network) the platform serves them inside. Where they have the host's
-// (`parvis dev`, or a host without network namespaces) our own runtime clients turn connections to AWS's names to the platform.
+// (`parvis dev`, or a host without network namespaces) our own runtime clients turn connections to AWS's names to the platform, and a proxy
+// does for bootstraps that follow HTTPS_PROXY.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "functions/engine.h"
+#include "functions/network/proxy.h"
 #include "http/server.h"
 #include "platform/options.h"
 
@@ -26,6 +28,7 @@ class FunctionNetwork {
  private:
   std::shared_ptr<http::Server> server_;  // without a port
   std::shared_ptr<network::Host> host_;
+  std::shared_ptr<network::Proxy> proxy_;  // where functions have the host's network
 };
 
 }  // namespace parvis::platform
