@@ -109,6 +109,7 @@ export const handler = async (event: any) => {
   const what: string = event.rawPath;
   if (what.endsWith('spin')) for (;;) {}
   if (what.endsWith('exit')) process.exit(7);
+  if (what.endsWith('never')) await new Promise(() => {});
   if (what.endsWith('slow')) await new Promise((done) => setTimeout(done, 300));
   const said = `${what} by ${process.pid}`;
   return { said };
@@ -141,6 +142,13 @@ def test_one_environment_answers_all_calls(small):
     assert len(said) == 1
 
 
+def test_event_loop_ends_calls_as_without_a_debugger(small):
+    since = len(small.output())
+    assert call(f"{small.api(0)}/notes/never")[0] == 500
+    assert wait_for(lambda: "a Promise that was never settled" in small.output()[since:])
+    assert call(f"{small.api(0)}/notes/x")[0] == 200
+
+
 def test_time_limits_count_again_when_the_debugger_has_left(small):
     debugger = NodeDebugger(debug_ports(small)["Hello"])
     debugger.start()
@@ -170,7 +178,7 @@ def test_port_outlives_edits_and_crashes(small):
     third = NodeDebugger(port)
     third.start()
     script, source_map = third.script_of("hello.ts")
-    third.ask("Debugger.setBreakpointByUrl", url=script["url"], lineNumber=generated_line(source_map, "hello.ts", 7))
+    third.ask("Debugger.setBreakpointByUrl", url=script["url"], lineNumber=generated_line(source_map, "hello.ts", line_of(SOURCE, "return { said }")))
     calling = Calling(f"{small.api(0)}/notes/x")
     frame = third.wait("Debugger.paused")["callFrames"][0]
     looked = third.ask("Debugger.evaluateOnCallFrame", callFrameId=frame["callFrameId"], expression="said", returnByValue=True)

@@ -484,7 +484,11 @@ let debugChannel = null;
 
 function openDebugger({ wait }) {
   const inspector = require('node:inspector');
-  inspector.open(0, '127.0.0.1');
+  try {
+    if (!inspector.url()) inspector.open(0, '127.0.0.1');
+  } catch (error) {
+    return sendFrame('N', 0, error.message);
+  }
   sendFrame('N', 0, new URL(inspector.url()).port);
   const socket = new (require('node:net').Socket)({ fd: CHANNEL, readable: true, writable: false });
   let idle = false;
@@ -492,7 +496,7 @@ function openDebugger({ wait }) {
     fillWith(bytes);
     if (idle) serve();
   });
-  socket.on('close', () => hardExit(0));  // the engine is gone
+  for (const end of ['error', 'close']) socket.on(end, () => hardExit(0));  // the engine is gone
   debugChannel = {
     // True when a whole message is there; else the event loop is kept alive until one is.
     listens() {
