@@ -79,6 +79,11 @@ awaitable<http::Response> Edge::handle(http::Request request, Caller caller) {
   return api_call(std::move(request));
 }
 
+bool Edge::is_api_call(const http::Request& head) {
+  const std::string_view path = head.path();
+  return !path.starts_with("/_parvis/") && !path.starts_with(kApiPath) && api_of_host(split_host(head.host).host).empty() && !FunctionUrls::takes(head);
+}
+
 awaitable<http::Response> Edge::page(http::Request request) {
   if (auto answered = co_await routes_.bucket_cors(request)) co_return std::move(*answered);
   co_return co_await api_call(std::move(request));

@@ -48,6 +48,8 @@ class Edge {  // thread-safe; `events` outlives it
   Edge(RequestGuard guard, EventStream& events, EdgeRoutes routes)
       : guard_(std::move(guard)), events_(events), routes_(std::move(routes)) {}
   awaitable<http::Response> handle(http::Request request, Caller caller = Caller::kAnyone);
+  // Whether handle() would take this for an AWS API call; all else wants its body whole.
+  static bool is_api_call(const http::Request& head);
 
  private:
   awaitable<http::Response> own(http::Request request);

@@ -216,7 +216,7 @@ functions::EngineOptions Platform::Impl::networked_engine_options() {
   functions::EngineOptions made = engine_options(options, observation, events);
   made.debug = inspection.engine_options();
   function_network = std::make_unique<FunctionNetwork>(options, io.all(), made, [this](http::Request request) { return edge->handle(std::move(request), Caller::kFunction); },
-                                                       [this](const http::Request& head) { return pipeline->wants_stream(head); });
+                                                       [this](const http::Request& head) { return Edge::is_api_call(head) && pipeline->wants_stream(head); });
   return made;
 }
 
@@ -408,7 +408,7 @@ void Platform::start() {
   http::ServerOptions server;
   server.address = impl.options.address;
   server.port = impl.options.port;
-  server.wants_stream = [&impl](const http::Request& head) { return impl.pipeline->wants_stream(head); };
+  server.wants_stream = [&impl](const http::Request& head) { return Edge::is_api_call(head) && impl.pipeline->wants_stream(head); };
   try {
     impl.server = std::make_unique<http::Server>(impl.io.all(), server, [&impl](http::Request request) { return impl.edge->handle(std::move(request)); });
   } catch (const std::system_error& error) {

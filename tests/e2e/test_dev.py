@@ -210,3 +210,12 @@ def test_reset_empties_everything_and_the_platform_goes_on(binary, tmp_path):
         assert tables.list_tables()["TableNames"] == ["music"]
     finally:
         platform.stop()
+
+
+def test_bodies_of_put_reach_a_team_api_on_the_port_of_aws(dev):
+    """There a PUT looks like S3's PutObject, whose body is a stream."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{dev.port}/_parvis/health") as answer:
+        api = json.load(answer)["apis"][0]["id"]
+    for url, host in ((f"http://127.0.0.1:{dev.port}/_aws/execute-api/{api}/notes/by-path", None), (f"http://127.0.0.1:{dev.port}/notes/by-host", f"{api}.execute-api.us-east-1.localhost:{dev.port}")):
+        status, answer = call(url, "PUT", "kept", {"Host": host} if host else {})
+        assert (status, answer["text"]) == (200, "kept"), url
