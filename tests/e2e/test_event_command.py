@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from conftest import ROOT, Platform
-from project import call, make_project
+from project import call, make_project, wait_for
 
 SAMPLES = glob.glob(str(ROOT / "build/tools/sam/lib/python3*/site-packages/samcli/lib/generated_sample_events"))
 # Containers whose members are the sender's own: their names say nothing about the source.
@@ -110,9 +110,17 @@ def test_mistakes_are_named(binary, arguments, said):
 def test_events_reach_functions_and_look_as_those_of_the_platform(binary, tmp_path):
     project = make_project(tmp_path / "project")
     (project / "src/hello.ts").write_text("export const handler = async (event: any) => ({ statusCode: 200, body: JSON.stringify(event) });\n")
+    template = project / "template.yaml"
+    template.write_text(template.read_text().replace("      Timeout: 5\n", "      Timeout: 5\n      FunctionUrlConfig: {AuthType: NONE}\n").replace(
+        "      Events:\n", "      Events:\n        Rest: {Type: Api, Properties: {Path: \"/notes/{id}\", Method: put}}\n"))
     platform = Platform(binary, tmp_path / "data", str(project))
     try:
-        _, real = call(f"{platform.api(0)}/notes/7?lang=en", "PUT", "text", {"Cookie": "session=abc"})
+        urls = wait_for(lambda: re.findall(r"function  (http://\S+)", platform.output()))
+        rest, http = (next(found) for found in (re.finditer(rf"\({kind} API, stage \S+\)\n(?:\s+[A-Z]+ +http\S+\n)*?\s+PUT +(http://[^/]+)", platform.output()) for kind in ("REST", "HTTP")))
+        for url, made in ((rest[1] + "/notes/7", ("apigateway", "aws-proxy")), (urls[0].rstrip("/") + "/notes/7", ("function-url", "request"))):
+            _, real = call(url + "?lang=en", "PUT", "text", {"Cookie": "session=abc"})
+            assert paths(event(binary, *made)) == paths(real), made
+        _, real = call(f"{http[1]}/notes/7?lang=en", "PUT", "text", {"Cookie": "session=abc"})
         made = parvis(binary, "apigateway", "http-api-proxy").stdout
         assert paths(json.loads(made)) == paths(real)
         done = subprocess.run([binary, "invoke", "Hello", "-e", "-", "--endpoint-url", f"http://127.0.0.1:{platform.port}"], input=made, capture_output=True, text=True, timeout=30)
