@@ -188,6 +188,31 @@ def test_port_outlives_edits_and_crashes(small):
     third.close()
 
 
+def test_edit_while_stopped_leaves_the_call_and_serves_the_new_code(small):
+    port = debug_ports(small)["Hello"]
+    source = small.project / "src/hello.ts"
+    source.write_text(SOURCE.replace("by ${", "before, by ${"))
+    assert wait_for(lambda: "before" in call(f"{small.api(0)}/notes/x")[1].get("said", ""))
+    old = NodeDebugger(port)
+    old.start()
+    script, source_map = old.script_of("hello.ts")
+    old.ask("Debugger.setBreakpointByUrl", url=script["url"], lineNumber=generated_line(source_map, "hello.ts", line_of(SOURCE, "return { said }")))
+    stopped = Calling(f"{small.api(0)}/notes/x")
+    old.wait("Debugger.paused")
+    since = len(small.output())
+    source.write_text(SOURCE.replace("by ${", "after, by ${"))
+    assert wait_for(lambda: "stack done" in small.output()[since:])  # a call before would wait behind the stopped one
+    assert "after" in call(f"{small.api(0)}/notes/x")[1]["said"]
+    new = NodeDebugger(port)
+    new.start()
+    assert new.script_of("hello.ts")[0]["url"] != script["url"]
+    assert stopped.answer is None
+    old.ask("Debugger.resume")
+    status, answer = stopped.result()
+    assert status == 200 and "before" in answer["said"]
+    new.close()
+
+
 def test_connection_without_environment_starts_one(small):
     port = debug_ports(small)["Hello"]
     call(f"{small.api(0)}/notes/exit")
