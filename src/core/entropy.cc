@@ -77,15 +77,16 @@ std::string Entropy::token(std::size_t length, std::string_view alphabet) {
   // Bytes at or past the largest multiple of the alphabet's size are thrown away, so that every character is equally likely.
   const auto letters = static_cast<unsigned>(alphabet.size());
   const unsigned limit = 256u - 256u % letters;
-  std::string out;
-  out.reserve(length);
+  const unsigned inverse = 65536u / letters + 1;  // b / letters is b * inverse / 65536 for each byte b
+  std::string out(length, '\0');
+  std::size_t size = 0;
   std::array<unsigned char, kSharedBytesMax> bytes;
-  while (out.size() < length) {
-    const auto drawn = std::span(bytes).first(std::min(bytes.size(), length - out.size() + 8));
+  while (size < length) {
+    const auto drawn = std::span(bytes).first(std::min(bytes.size(), length - size + 8));
     fill(drawn);
-    for (unsigned char b : drawn) {
-      if (out.size() == length) break;
-      if (b < limit) out += alphabet[b % letters];
+    for (const unsigned b : drawn) {
+      if (size == length) break;
+      if (b < limit) out[size++] = alphabet[b - (b * inverse >> 16) * letters];
     }
   }
   return out;

@@ -182,11 +182,11 @@ std::uint64_t crc64nvme(std::string_view bytes, std::uint64_t seed) { return crc
 
 std::string hex_encode(std::string_view bytes) {
   static constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
+  std::string out(bytes.size() * 2, '\0');
+  char* to = out.data();
   for (unsigned char b : bytes) {
-    out += kHex[b >> 4];
-    out += kHex[b & 15];
+    *to++ = kHex[b >> 4];
+    *to++ = kHex[b & 15];
   }
   return out;
 }

@@ -21,8 +21,11 @@ bool is_name(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return kNameLetters[c]; });
 }
 
+// All of it is looked at, which the compiler does many characters at a time.
 bool is_value(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; });
+  unsigned char bad = 0;
+  for (const unsigned char c : text) bad |= static_cast<unsigned char>((c < 0x20 && c != '\t') || c == 0x7f);
+  return bad == 0;
 }
 
 bool same_name(std::string_view name, std::string_view lower) {

@@ -155,7 +155,8 @@ awaitable<bool> Session::write(std::array<asio::const_buffer, 2> buffers) {
 // rest. False: the peer is gone.
 bool Session::write_now(std::array<asio::const_buffer, 2>& buffers) {
   boost::system::error_code ec;
-  const std::size_t sent = socket_.write_some(buffers, ec);
+  // One buffer costs a plain send().
+  const std::size_t sent = buffers[1].size() == 0 ? socket_.write_some(buffers[0], ec) : socket_.write_some(buffers, ec);
   if (ec) return ec == asio::error::would_block || ec == asio::error::try_again;
   const std::size_t first = std::min(sent, buffers[0].size());
   buffers[0] += first;

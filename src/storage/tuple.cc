@@ -14,7 +14,14 @@ constexpr char kTerminator = '\x01';
 constexpr std::uint64_t kSignBit = std::uint64_t{1} << 63;
 
 void append_escaped(std::string& out, unsigned char tag, std::string_view value) {
-  out.reserve(out.size() + value.size() + 3);
+  if (value.find('\0') == value.npos) {  // most values
+    const std::size_t at = out.size();
+    out.resize(at + value.size() + 3);
+    out[at] = static_cast<char>(tag);
+    value.copy(out.data() + at + 1, value.size());
+    out[at + value.size() + 2] = kTerminator;  // after a zero
+    return;
+  }
   out.push_back(static_cast<char>(tag));
   for (std::size_t at = 0;;) {
     const std::size_t zero = value.find('\0', at);
