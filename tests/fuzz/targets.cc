@@ -37,6 +37,7 @@
 #include "services/dynamodb/evaluate.h"
 #include "services/dynamodb/expression.h"
 #include "services/dynamodb/import_reader.h"
+#include "services/dynamodb/ion_text.h"
 #include "services/dynamodb/keyspace.h"
 #include "services/dynamodb/number.h"
 #include "services/dynamodb/partiql.h"
@@ -345,6 +346,16 @@ void import_file(std::string_view input) {
   }
 }
 
+// A line of an Ion file; what was read is written as text that reads as the same.
+void ion_text(std::string_view input) {
+  const auto item = dynamodb::item_of_ion(input);
+  if (!item) return;
+  std::string text = "$ion_1_0 {Item:";
+  dynamodb::append_ion(*item, text);
+  const auto again = dynamodb::item_of_ion(text + "}");
+  require(again && *again == *item, input);
+}
+
 void attribute(std::string_view input) {
   try {
     (void)dynamodb::attribute_from_json(aws::parse_json(input));
@@ -411,7 +422,7 @@ void zip_package(std::string_view input) {
 std::span<const Target> targets() {
   static constexpr Target kTargets[] = {
       {"http_request", http_request}, {"json_text", json_text}, {"xml_text", xml_text}, {"signature", signature}, {"aws_chunked", aws_chunked},
-      {"expression", expression}, {"partiql", partiql}, {"number", number}, {"attribute", attribute}, {"stored_item", stored_item}, {"key_value", key_value}, {"import_file", import_file},
+      {"expression", expression}, {"partiql", partiql}, {"number", number}, {"attribute", attribute}, {"stored_item", stored_item}, {"key_value", key_value}, {"import_file", import_file}, {"ion_text", ion_text},
       {"key_tuple", key_tuple}, {"template_text", template_text}, {"zip_package", zip_package}, {"worker_frames", worker_frames}, {"runtime_api", runtime_api},
       {"stream_prelude", stream_prelude}, {"dns_question", dns_question}};
   return kTargets;

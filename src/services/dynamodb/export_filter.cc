@@ -39,9 +39,20 @@ ExportFilter ExportFilter::decode(std::string_view text, const KeySchema& keys) 
   return in ? ExportFilter(*in, keys) : ExportFilter();
 }
 
+bool ExportFilter::matches(const Item& item) const {
+  return (!key_condition_ || evaluate(*key_condition_, item)) && (!filter_ || evaluate(*filter_, item));
+}
+
+bool ExportFilter::take(ExportedChange& change) const {
+  const bool is_in = (change.old_image && matches(*change.old_image)) || (change.new_image && matches(*change.new_image));
+  for (std::optional<Item>* image : {&change.old_image, &change.new_image}) {
+    if (is_in && projection_ && *image) *image = project(**image, *projection_);
+  }
+  return is_in;
+}
+
 std::optional<Item> ExportFilter::take(Item item) const {
-  if (key_condition_ && !evaluate(*key_condition_, item)) return std::nullopt;
-  if (filter_ && !evaluate(*filter_, item)) return std::nullopt;
+  if (!matches(item)) return std::nullopt;
   return projection_ ? project(item, *projection_) : std::move(item);
 }
 

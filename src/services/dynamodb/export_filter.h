@@ -7,6 +7,7 @@
 
 #include "models/dynamodb.h"
 #include "services/dynamodb/evaluate.h"
+#include "services/dynamodb/export_lines.h"
 #include "services/dynamodb/table.h"
 
 namespace parvis::dynamodb {
@@ -22,8 +23,13 @@ class ExportFilter {
 
   // What the export holds of the item; nullopt for nothing.
   std::optional<Item> take(Item item) const;
+  // False: the export has nothing of the change.
+  // Differs from AWS: which image its expressions are held against is not documented; here one that matches is enough, so that
+  // whoever follows a filtered export hears also of an item that matches no more.
+  bool take(ExportedChange& change) const;
 
  private:
+  bool matches(const Item& item) const;
   std::optional<Condition> key_condition_, filter_;
   std::optional<Projection> projection_;
 };

@@ -9,6 +9,7 @@
 #include "services/dynamodb/compression.h"
 #include "services/dynamodb/errors.h"
 #include "services/dynamodb/export_filter.h"
+#include "services/dynamodb/export_lines.h"
 #include "services/dynamodb/history.h"
 #include "services/dynamodb/keyspace.h"
 #include "services/dynamodb/restore_job.h"
@@ -29,17 +30,6 @@ std::string file_name(const std::string& export_id, std::size_t number) {
   std::string out;
   for (const unsigned char byte : sha256(export_id + "/" + std::to_string(number))) out += kAlphabet[byte % 32];
   return out.substr(0, 26);
-}
-
-void append_members(const Item& item, std::string& out) {
-  out += '{';
-  for (const auto& [name, value] : item) {
-    if (out.back() != '{') out += ',';
-    out += json::serialize(json::string_view(name.data(), name.size()));
-    out += ':';
-    attribute_to_json(value, out);
-  }
-  out += '}';
 }
 
 // What an export keeps of an item while it works: when it changed last (8 bytes), and the stored item, if there was one.
@@ -66,7 +56,7 @@ class Job {
         items_(items_prefix(record.table.scope, record.table.id)),
         after_(backup_items_prefix(record.table.scope, record.data_id()) + "a"),
         before_(backup_items_prefix(record.table.scope, record.data_id()) + "b"),
-        filter_(ExportFilter::decode(record.filter, record.table.keys)), folder_((record.prefix.empty() ? "" : record.prefix + "/") + "AWSDynamoDB/") {}
+        filter_(ExportFilter::decode(record.filter, record.table.keys)), lines_(record.format == "ION"), folder_((record.prefix.empty() ? "" : record.prefix + "/") + "AWSDynamoDB/") {}
 
   awaitable<> run() {
     co_await objects_.put(record_.place(), folder_ + record_.id + "/_started", "");
@@ -170,9 +160,7 @@ class Job {
   void write_item(Item item) {
     const std::optional<Item> taken = filter_.take(std::move(item));
     if (!taken) return;
-    std::string line = "{\"Item\":";
-    append_members(*taken, line);
-    add_line(std::move(line) + "}\n", item_size_bytes(*taken));
+    add_line(lines_.item(*taken), item_size_bytes(*taken));
   }
 
   awaitable<> write_changes() {
@@ -202,19 +190,14 @@ class Job {
 
   void write_change(const Kept& before, const Kept& after) {
     if (!before.stored && !after.stored) return;  // came and went in the time: no output
-    const Item old_item = before.stored ? decode_stored(*before.stored).item : Item();
-    const Item new_item = after.stored ? decode_stored(*after.stored).item : Item();
-    std::string line = "{\"Metadata\":{\"WriteTimestampMicros\":{\"N\":\"" + std::to_string(before.changed_ms * 1000) + "\"}},\"Keys\":";
-    append_members(key_of(record_.table.keys, after.stored ? new_item : old_item), line);
-    if (before.stored && record_.view != "NEW_IMAGE") {
-      line += ",\"OldImage\":";
-      append_members(old_item, line);
-    }
-    if (after.stored) {
-      line += ",\"NewImage\":";
-      append_members(new_item, line);
-    }
-    add_line(line + "}\n", item_size_bytes(after.stored ? new_item : old_item));
+    ExportedChange change{before.changed_ms, {}, {}, {}};
+    if (before.stored) change.old_image = decode_stored(*before.stored).item;
+    if (after.stored) change.new_image = decode_stored(*after.stored).item;
+    change.keys = key_of(record_.table.keys, change.new_image ? *change.new_image : *change.old_image);
+    if (!filter_.take(change)) return;
+    const std::size_t size = item_size_bytes(change.new_image ? *change.new_image : *change.old_image);
+    if (record_.view == "NEW_IMAGE") change.old_image.reset();
+    add_line(lines_.change(change), size);
   }
 
   void add_line(const std::string& line, std::size_t item_bytes) {
@@ -225,7 +208,7 @@ class Job {
   }
 
   awaitable<> end_file() {
-    const std::string key = folder_ + (is_incremental() ? "" : record_.id + "/") + "data/" + file_name(record_.id, files_.size()) + ".json.gz";
+    const std::string key = folder_ + (is_incremental() ? "" : record_.id + "/") + "data/" + file_name(record_.id, files_.size()) + lines_.file_end();
     std::string bytes = writer_.finish();
     const Md5Digest digest = md5(bytes);
     const std::string etag = co_await objects_.put(record_.place(), key, std::move(bytes));
@@ -254,7 +237,7 @@ class Job {
     summary["manifestFilesS3Key"] = folder_ + record_.id + "/manifest-files.json";
     summary["billedSizeBytes"] = record_.bytes;
     summary["itemCount"] = record_.items;
-    summary["outputFormat"] = "DYNAMODB_JSON";
+    summary["outputFormat"] = record_.format;
     if (is_incremental()) summary["outputView"] = record_.view;
     summary["exportType"] = record_.type;
     co_await put_with_checksum("manifest-summary", json::serialize(summary));
@@ -274,6 +257,7 @@ class Job {
   std::shared_ptr<std::atomic<bool>> stop_;
   const std::string items_, after_, before_;
   const ExportFilter filter_;
+  const ExportLines lines_;
   const std::string folder_;
   std::shared_ptr<storage::Snapshot> snapshot_, kept_;  // the table; what take_back() kept
   GzipWriter writer_;

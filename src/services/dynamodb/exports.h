@@ -1,4 +1,4 @@
-// dynamodb/exports.h: tables written to S3, as DynamoDB lays them out: data files of JSON lines, compressed by gzip, and
+// dynamodb/exports.h: tables written to S3, as DynamoDB lays them out: data files of lines of JSON or Ion, compressed by gzip, and
 // the two manifests with their checksums.
 //
 // A full export is the table at one moment: the items of now with the later changes taken back, which the table's history

@@ -104,8 +104,12 @@ std::expected<Item, std::string> item_of_line(std::string_view line) {
   const json::object* object = parsed.if_object();
   const json::value* item = object ? object->if_contains("Item") : nullptr;
   if (!item || !item->is_object()) return std::unexpected("The line has no member Item");
+  return item_of_wire(item->get_object());
+}
+
+std::expected<Item, std::string> item_of_wire(const json::object& members) {
   Item out;
-  for (const auto& [name, value] : item->get_object()) {
+  for (const auto& [name, value] : members) {
     try {
       auto attribute = attribute_from_json(value);
       if (!attribute) return std::unexpected(attribute.error());

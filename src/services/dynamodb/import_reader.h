@@ -44,7 +44,9 @@ class CsvReader {
   bool quoted_ = false, after_quote_ = false;
 };
 
-// {"Item":{…}}. The error says what is wrong.
+// Names and wire forms: {"p":{"S":"x"}}. The error says what is wrong, here and below.
+std::expected<Item, std::string> item_of_wire(const boost::json::object& members);
+// {"Item":{…}}
 std::expected<Item, std::string> item_of_line(std::string_view line);
 // Attributes that are keys of the table or an index take their type, all others are strings.
 std::expected<Item, std::string> item_of_record(const TableRecord& table, const std::vector<std::string>& header,

@@ -6,6 +6,7 @@
 #include "services/dynamodb/compression.h"
 #include "services/dynamodb/errors.h"
 #include "services/dynamodb/import_reader.h"
+#include "services/dynamodb/ion_text.h"
 #include "services/dynamodb/keyspace.h"
 #include "services/dynamodb/restore_job.h"
 
@@ -58,9 +59,12 @@ class Job {
     LineReader lines;
     CsvReader records(record_.delimiter.empty() ? ',' : record_.delimiter[0]);
     header_ = record_.header;
-    const bool csv = record_.format == "CSV";
+    const bool csv = record_.format == "CSV", ion = record_.format == "ION";
     file_ = key;
-    const auto take_line = [this](std::string_view line, bool too_long) { add_line(line, too_long); };
+    const auto take_line = [&](std::string_view line, bool too_long) {
+      ++record_.processed;
+      add(too_long ? std::unexpected("The line is too long") : ion ? item_of_ion(line) : item_of_line(line));
+    };
     const auto take_record = [this](std::vector<std::string> fields, bool too_long) { add_record(std::move(fields), too_long); };
     while (const std::optional<std::string> piece = co_await source->read()) {
       record_.bytes += static_cast<std::int64_t>(piece->size());
@@ -77,11 +81,6 @@ class Job {
     if (csv) records.finish(take_record);
     else lines.finish(take_line);
     co_await write_full_batches();
-  }
-
-  void add_line(std::string_view line, bool too_long) {
-    ++record_.processed;
-    add(too_long ? std::unexpected("The line is too long") : item_of_line(line));
   }
 
   void add_record(std::vector<std::string> fields, bool too_long) {

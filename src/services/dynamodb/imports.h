@@ -1,4 +1,4 @@
-// dynamodb/imports.h: new tables from files in S3: DynamoDB's JSON or CSV, plain or compressed by gzip or zstd.
+// dynamodb/imports.h: new tables from files in S3: DynamoDB's JSON, Ion text or CSV, plain or compressed by gzip or zstd.
 //
 // The table is CREATING until all items and index entries are there. A row that is no item of the table is counted as an
 // error and left out. An import that a crash cut off begins again. One that fails takes its table with it.

@@ -23,6 +23,9 @@ class Number {  // a value type; always canonical: no leading and no trailing ze
   std::string text() const;  // plain decimal, without an exponent, as the service returns it
   bool is_zero() const { return digits_.empty(); }
   bool negative() const { return negative_; }
+  // The value is d.ddd × 10^exponent(), with these digits, which neither begin nor end with a zero; none for zero.
+  std::string_view digits() const { return digits_; }
+  int exponent() const { return exponent_; }
   std::size_t size_bytes() const;  // as DynamoDB counts it towards the item size
 
   // Exact results; an error when they pass the limits.

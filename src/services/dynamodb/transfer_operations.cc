@@ -78,14 +78,13 @@ TransferRecord export_record(const aws::CallContext& call, const model::ExportTa
   record.bucket_owner = in.s3_bucket_owner.value_or("");
   record.prefix = in.s3_prefix.value_or("");
   record.sse = in.s3_sse_algorithm.value_or("");
+  record.format = in.export_format.value_or("DYNAMODB_JSON");
   if (in.filter_specification) {
-    // Differs from AWS: which images of a change an expression is held against is not documented.
-    if (record.type != "FULL_EXPORT") throw_validation("FilterSpecification is implemented for ExportType FULL_EXPORT only");
     (void)ExportFilter(*in.filter_specification, table.keys);  // throws for what is none
     record.filter = encode_filter(in.filter_specification);
   }
   const auto& window = in.incremental_export_specification;
-  record.fingerprint = joined_fingerprint({record.bucket, record.bucket_owner, record.prefix, record.sse, record.type, record.view, record.filter,
+  record.fingerprint = joined_fingerprint({record.bucket, record.bucket_owner, record.prefix, record.sse, record.type, record.view, record.filter, record.format,
                                            text_of(in.export_time), window ? text_of(window->export_from_time) : "",
                                            window ? text_of(window->export_to_time) : ""});
   return record;

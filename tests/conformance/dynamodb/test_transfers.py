@@ -114,6 +114,28 @@ def test_exports_are_listed_and_imported_again(client, exported, bucket):
     dynamodb.delete_table(TableName=name)
 
 
+def test_ion_is_exported_and_imported_again(client, table, bucket):
+    dynamodb, s3 = client("dynamodb"), client("s3")
+    item = {"p": {"S": "it's \"é\"\n"}, "s": {"N": "-12.5"}, "kind": {"S": "k"}, "b": {"B": b"\x00\xff"}, "n": {"NULL": True}, "f": {"BOOL": False},
+            "ss": {"SS": ["a", "b"]}, "ns": {"NS": ["1", "2000"]}, "bs": {"BS": [b"\x01"]}, "odd name": {"L": [{"M": {"x": {"N": "1E-100"}}}]}}
+    dynamodb.put_item(TableName=table, Item=item)
+    arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+    started = dynamodb.export_table_to_point_in_time(TableArn=arn, S3Bucket=bucket, ExportFormat="ION")["ExportDescription"]
+    done = ended(lambda: dynamodb.describe_export(ExportArn=started["ExportArn"])["ExportDescription"], "ExportStatus")
+    assert (done["ExportStatus"], done["ExportFormat"], done["ItemCount"]) == ("COMPLETED", "ION", 1), done
+    folder = done["ExportManifest"].rsplit("/", 1)[0]
+    files = [thing["Key"] for thing in s3.list_objects_v2(Bucket=bucket, Prefix=folder + "/data/")["Contents"]]
+    lines = [line for file in files for line in gzip.decompress(read(s3, bucket, file)).decode().splitlines()]
+    assert all(file.endswith(".ion.gz") for file in files) and len(lines) == 1
+    assert lines[0].startswith("$ion_1_0 {Item:{") and "s:-12.5" in lines[0] and "$dynamodb_NS::[1.,2d3]" in lines[0]
+    before = dynamodb.get_item(TableName=table, Key={"p": item["p"], "s": item["s"]})["Item"]
+    name, done = imported(dynamodb, bucket, folder + "/data/", InputFormat="ION", InputCompressionType="GZIP")
+    assert (done["ImportStatus"], done["ImportedItemCount"], done["ErrorCount"]) == ("COMPLETED", 1, 0), done
+    assert dynamodb.get_item(TableName=name, Key={"p": item["p"], "s": item["s"]})["Item"] == before
+    dynamodb.delete_table(TableName=name)
+
+
 @pytest.mark.parametrize("compress, compression", [
     (lambda b: b, "NONE"), (gzip.compress, "GZIP"),
     (lambda b: subprocess.run(["zstd", "-q", "-c"], input=b, stdout=subprocess.PIPE, check=True).stdout, "ZSTD")])
