@@ -18,6 +18,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kScaleWait{5};         // a call that has waited this long starts a worker
 constexpr milliseconds kSlow{20};             // functions whose calls take this long on average get workers without a wait
 constexpr milliseconds kMemoryReadEvery{100};
+constexpr microseconds kAheadMeanMax{1000};   // functions whose calls take this long on average have none sent ahead
 constexpr milliseconds kLogWatchAfter{20};    // calls that take longer have their output read as it comes
 constexpr milliseconds kUnfairnessMax{2};     // how long a call may wait for others of the worker's own thread
 constexpr std::size_t kSameHomeSearch = 16;
@@ -117,8 +118,38 @@ void Engine::Impl::dispatch(Locked& locked, const std::shared_ptr<Pool>& pool) {
   if (!pool->waiting.empty()) wake_at(std::max(pool->waiting.front().queued + kScaleWait, Steady::now() + milliseconds(1)));
 }
 
-// The worker is this call's from here on. Its message is sent without the lock.
+// The worker is this call's from here on. Messages are sent without the lock.
 void Engine::Impl::begin(Locked& locked, const std::shared_ptr<Slot>& slot, Call call) {
+  locked.after([slot, head = invoke_head(call.invocation, call.spec->timeout), payload = std::move(call.invocation.payload)] {
+    slot->send(head, payload);
+  });
+  open_call(locked, slot, std::move(call));
+}
+
+// Every worker is busy and calls wait: the next one goes to a worker that will be free in a moment, which saves the worker a sleep
+// and the kernel a wake-up. Not for a function that may keep it waiting; sweep() takes it back when this once happens all the same.
+void Engine::Impl::send_ahead(Locked& locked, const std::shared_ptr<Slot>& slot) {
+  Pool& pool = *slot->pool;
+  if (pool.waiting.empty() || slot->ahead || slot->door || pool.retired || pool.mean.count() == 0 || pool.mean > kAheadMeanMax) return;
+  Call call = take_waiting(pool, slot->home(), Steady::now());
+  std::string message = invoke_head(call.invocation, call.spec->timeout) + call.invocation.payload;
+  if (call.stream || message.size() > Worker::kPacketBytes) return pool.waiting.push_front(std::move(call));
+  --waiting;
+  ++sent_ahead;
+  slot->ahead = std::move(call);
+  wake_at(slot->since + kTakeBackAfter);
+  locked.after([slot, message = std::move(message)] { slot->send(message); });
+}
+
+bool Engine::Impl::take_back(Slot& slot) {
+  if (!slot.ahead || !slot.unsend(invoke_head(slot.ahead->invocation, slot.ahead->spec->timeout))) return false;
+  slot.pool->waiting.push_front(std::move(*slot.ahead));
+  slot.ahead.reset();
+  ++waiting;
+  return true;
+}
+
+void Engine::Impl::open_call(Locked& locked, const std::shared_ptr<Slot>& slot, Call call) {
   ++busy;
   ++invocations;
   slot->state = Slot::State::kBusy;
@@ -133,9 +164,6 @@ void Engine::Impl::begin(Locked& locked, const std::shared_ptr<Slot>& slot, Call
   }
   slot->call = std::move(call);
   wake_at(std::min(slot->deadline, slot->since + kLogWatchAfter));
-  locked.after([slot, head = invoke_head(slot->call->invocation, slot->call->spec->timeout), payload = std::move(slot->call->invocation.payload)] {
-    slot->send(head, payload);
-  });
   if (prints_reports()) {
     locked.after([this, line = start_text(*slot->spec, clock.wall(), slot->call->invocation.request_id), id = slot->call->invocation.request_id,
                   trace = slot->call->invocation.trace_header, name = slot->spec->name] { if (!line.empty()) print({id, trace, name, line}); });
@@ -147,10 +175,18 @@ void Engine::Impl::rest(Locked& locked, const std::shared_ptr<Slot>& slot) {
   const auto now = Steady::now();
   slot->deadline = Steady::time_point::max();
   slot->since = now;
+  if (slot->ahead) {
+    Call call = std::move(*slot->ahead);
+    slot->ahead.reset();
+    open_call(locked, slot, std::move(call));
+    send_ahead(locked, slot);
+    return dispatch(locked, pool);
+  }
   if (!pool->waiting.empty()) {
     Call call = take_waiting(*pool, slot->home(), now);
     --waiting;
     begin(locked, slot, std::move(call));
+    send_ahead(locked, slot);
     return dispatch(locked, pool);
   }
   if (pool->retired || stopped || (slot->kept && pool->kept > pool->keep)) return end_worker(slot);
@@ -421,7 +457,7 @@ void Engine::stop() {
 }
 
 Engine::Stats Engine::stats() const {
-  return {impl_->workers, impl_->busy, impl_->waiting, impl_->invocations, impl_->cold_starts};
+  return {impl_->workers, impl_->busy, impl_->waiting, impl_->invocations, impl_->cold_starts, impl_->sent_ahead};
 }
 
 }  // namespace parvis::functions

@@ -155,7 +155,7 @@ class Engine {
   // Debuggers of this function connect to this port of the loopback interface. The error is the system's.
   std::expected<void, std::string> open_debug_port(const std::string& function, std::uint16_t port);
   void stop();  // ends every worker process
-  struct Stats { unsigned workers = 0, busy = 0, waiting = 0; std::uint64_t invocations = 0, cold_starts = 0; };
+  struct Stats { unsigned workers = 0, busy = 0, waiting = 0; std::uint64_t invocations = 0, cold_starts = 0, sent_ahead = 0; };
   Stats stats() const;
 
   struct Impl;  // engine_impl.h; for the engine's own sources

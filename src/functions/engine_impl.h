@@ -26,6 +26,7 @@
 namespace parvis::functions {
 
 using Steady = std::chrono::steady_clock;
+inline constexpr std::chrono::milliseconds kTakeBackAfter{5};  // a call that was sent ahead waits for another worker after this
 
 struct Call {
   std::shared_ptr<const FunctionSpec> spec;
@@ -43,7 +44,7 @@ class DebugPort;
 // A worker as the engine sees it: booting or generic, then loading one function, then idle and busy in turn.
 struct Slot final : Worker {
   enum class State { kBooting, kGeneric, kLoading, kMoving, kIdle, kBusy, kFinishing };  // finishing: the call is answered, the process has not asked for the next one
-  Slot(const Home& home, Process process, Fd channel, Fd log, std::shared_ptr<Engine::Impl> engine);
+  Slot(const Home& home, Process process, Ends ends, std::shared_ptr<Engine::Impl> engine);
 
   void on_frame(char type, unsigned flags, std::string_view body) override;
   bool on_log(std::string_view bytes) override;
@@ -68,6 +69,7 @@ struct Slot final : Worker {
   std::optional<Call> call;
   unsigned debuggers = 0;       // attached
   std::atomic<std::uint16_t> debug_port = 0;  // where its debugger listens
+  std::optional<Call> ahead;    // sent already, so that the worker need not sleep between the two
   bool ending = false, timed_out = false, out_of_memory = false, log_watched = false;
   bool kept = false, warmed = false;  // loaded without a call: as one of those that its pool keeps; by prepare()
   std::uint64_t memory_bytes = 0;     // its private memory when it was last looked at
@@ -156,6 +158,9 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   // engine.cc: calls
   void submit(Call call);
   void begin(Locked& locked, const std::shared_ptr<Slot>& slot, Call call);
+  void open_call(Locked& locked, const std::shared_ptr<Slot>& slot, Call call);
+  void send_ahead(Locked& locked, const std::shared_ptr<Slot>& slot);
+  bool take_back(Slot& slot);  // locked: its call that was sent ahead waits again; false: there is none, or the worker has it
   void dispatch(Locked& locked, const std::shared_ptr<Pool>& pool);
   void rest(Locked& locked, const std::shared_ptr<Slot>& slot);  // the worker is free: next call, idle, or another home
   void refuse(Call call, Outcome outcome, std::string payload);
@@ -241,7 +246,7 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   Steady::time_point memory_at{};                                 // when it is looked at next
   asio::steady_timer timer;  // background
   std::atomic<unsigned> workers{0}, busy{0}, waiting{0}, next_worker{0};
-  std::atomic<std::uint64_t> invocations{0}, cold_starts{0};
+  std::atomic<std::uint64_t> invocations{0}, cold_starts{0}, sent_ahead{0};
 
   std::mutex live_mutex;  // guards `live`, the start and the reaping of processes; taken at start and end of a worker only
   std::set<pid_t> live;

@@ -111,7 +111,8 @@ INSTANTIATE_TEST_SUITE_P(Node, Failures, testing::Values(
     FailureCase{"exits", "exports.handler = () => process.exit(3);", Outcome::kCrashed, "Runtime.ExitError", "Runtime exited with error: exit status 3"},
     FailureCase{"kills_itself", "exports.handler = () => process.kill(process.pid, 'SIGKILL');", Outcome::kCrashed, "Runtime.ExitError", "signal: killed"},
     FailureCase{"circular", "exports.handler = async () => { const a = {}; a.a = a; return a; };", Outcome::kFunctionError, "Error", "Unable to stringify response body"},
-    FailureCase{"garbage", "exports.handler = async () => { require('fs').writeSync(3, Buffer.alloc(64, 255)); await new Promise((r) => setTimeout(r, 5000)); };", Outcome::kCrashed, "Runtime.ExitError", "invalid message"},
+    FailureCase{"garbage", "exports.handler = async () => { require('fs').writeSync(4, Buffer.alloc(64, 255)); await new Promise((r) => setTimeout(r, 5000)); };", Outcome::kCrashed, "Runtime.ExitError", "invalid message"},
+    FailureCase{"writes_where_it_reads", "exports.handler = async () => { require('fs').writeSync(3, Buffer.alloc(64, 255)); };", Outcome::kFunctionError, "Error", "EPIPE"},
     FailureCase{"too_large", "exports.handler = async () => 'x'.repeat(7 << 20);", Outcome::kFunctionError, "Function.ResponseSizeTooLarge", "6291556"},
     FailureCase{"missing_import", "require('no-such-package'); exports.handler = async () => 1;", Outcome::kInitError, "Runtime.ImportModuleError", "Error: Cannot find module 'no-such-package'"},
     FailureCase{"syntax_error", "exports.handler = async () => {{{;", Outcome::kInitError, "Runtime.UserCodeSyntaxError", "SyntaxError: "},
@@ -361,6 +362,51 @@ TEST_F(EngineTest, ListenersOfSigtermRunBeforeTheEnd) {
   call(spec);
   engine->retire(spec->key);
   EXPECT_TRUE(eventually([&] { return fs::exists(fs::path(spec->code_dir) / "said"); }));
+}
+
+// Under load a worker has its next call before it has answered the last one. That call is not held up, lost, or run twice.
+TEST_F(EngineTest, CallsSentAheadFareAsOthersDo) {
+  options.workers_max = 2;
+  const fs::path ran = folder / "ran";
+  const auto spec = function("const { appendFileSync } = require('fs'); exports.handler = async (e) => { if (e.warm) return 0;"
+                             "console.log('line ' + e.n); appendFileSync('" + ran.string() + "', e.n + '\\n');"
+                             "if (e.slow) await new Promise((r) => setTimeout(r, 2000)); if (e.end) process.exit(1); return e.n; };");
+  options.sandbox.reset();  // the function writes beside its code
+  for (int i = 0; i < 300; ++i) call(spec, R"({"warm":1})");
+  for (const char* odd : {"slow", "end"}) {
+    const std::uint64_t before = engine->stats().sent_ahead;
+    fs::remove(ran);
+    std::vector<std::future<InvocationResult>> open;
+    for (int i = 0; i < 80; ++i) open.push_back(begin(spec, boost::json::serialize(boost::json::object{{"n", i}, {odd, i == 40}})));
+    for (int i = 0; i < 80; ++i) {
+      if (i == 40) continue;
+      ASSERT_EQ(open[static_cast<std::size_t>(i)].wait_for(1500ms), std::future_status::ready) << odd << " " << i;
+      const InvocationResult got = open[static_cast<std::size_t>(i)].get();
+      EXPECT_EQ(got.payload, std::to_string(i));
+      EXPECT_THAT(got.log, ContainsRegex("^START RequestId: [^\n]*\n[^\n]*line " + std::to_string(i) + "\nEND [^\n]*\nREPORT [^\n]*\n$"));
+    }
+    EXPECT_EQ(open[40].get().outcome, std::string_view(odd) == "end" ? Outcome::kCrashed : Outcome::kOk);
+    if (!kThreadSanitizer) EXPECT_GT(engine->stats().sent_ahead, before);
+    for (int i = 0; i < 300; ++i) call(spec, R"({"warm":1})");  // fast on average again
+  }
+  std::multiset<std::string> lines;
+  std::ifstream file(ran);
+  for (std::string line; std::getline(file, line);) lines.insert(line);
+  for (int i = 0; i < 80; ++i) EXPECT_EQ(lines.count(std::to_string(i)), 1u) << i;
+}
+
+TEST_F(EngineTest, VariablesBehaveAsTheProcesssOwn) {
+  const auto spec = function(R"(exports.handler = async () => {
+    const child = () => require('child_process').execSync('echo $_X_AMZN_TRACE_ID $ADDED').toString().trim();
+    process.env.ADDED = 5;
+    const first = [process.env.ADDED, child(), 'ADDED' in process.env, Object.keys(process.env).includes('_X_AMZN_TRACE_ID')];
+    delete process.env.ADDED;
+    Object.defineProperty(process.env, 'ADDED', { value: 'x', configurable: true, writable: true, enumerable: true });
+    const second = [process.env.ADDED, { ...process.env }.ADDED];
+    delete process.env.ADDED;
+    let symbol; try { process.env.ADDED = Symbol('s'); } catch (error) { symbol = error.name; }
+    return [...first, ...second, process.env.ADDED ?? null, child(), symbol]; };)");
+  EXPECT_EQ(call(spec).payload, R"(["5","Root=1-2-3 5",true,true,"x","x",null,"Root=1-2-3","TypeError"])");
 }
 
 TEST_F(EngineTest, CallersOfOtherThreadsShareTheWorkers) {

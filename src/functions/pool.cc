@@ -143,8 +143,8 @@ bool processors_busy() {
   return static_cast<bool>(loads >> ignored >> ignored >> ignored >> runnable) && runnable > std::thread::hardware_concurrency();
 }
 
-Slot::Slot(const Home& home, Process process, Fd channel, Fd log_fd, std::shared_ptr<Engine::Impl> owner)
-    : Worker(home, std::move(process), std::move(channel), std::move(log_fd)),
+Slot::Slot(const Home& home, Process process, Ends ends, std::shared_ptr<Engine::Impl> owner)
+    : Worker(home, std::move(process), std::move(ends)),
       engine(owner),
       mark('\0' + owner->entropy.token(32) + '\0'),
       since(Steady::now()),
@@ -263,9 +263,11 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
   auto cell = Cell::make(options, {.interpreter = program, .client = runtime->client, .sdk_dir = sdk_dir_of(options, *runtime), .bootstrap = http}, next_worker++, spec);
   if (!cell) return std::unexpected(cell.error());
   const WorkerPlaces& places = (*cell)->places();
-  int channel[2], log[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0) return std::unexpected(std::string("socketpair: ") + std::strerror(errno));
+  int channel[2], answers[2], log[2];
+  if (socketpair(AF_UNIX, (http ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC, 0, channel) != 0) return std::unexpected(std::string("socketpair: ") + std::strerror(errno));
   Fd ours(channel[0]), theirs(channel[1]);
+  if (!http && pipe2(answers, O_CLOEXEC) != 0) return std::unexpected(std::string("pipe: ") + std::strerror(errno));
+  Fd answers_read(http ? fcntl(ours.get(), F_DUPFD_CLOEXEC, 0) : answers[0]), answers_write(http ? -1 : answers[1]);
   if (pipe2(log, O_CLOEXEC) != 0) return std::unexpected(std::string("pipe: ") + std::strerror(errno));
   Fd log_read(log[0]), log_write(log[1]);
   std::string log_stream = fmt::format("{:%Y/%m/%d}/[$LATEST]{}", fmt::gmtime(std::chrono::system_clock::to_time_t(clock.wall())), entropy.token(32, "0123456789abcdef"));
@@ -311,6 +313,7 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
     else if (spec && debugs(*spec)) process_spec.arguments.push_back("--inspect-publish-uid=http");  // not in the log: its port is not the one to use
     process_spec.arguments.push_back(places.client);
     process_spec.channel_fd = theirs.get();
+    process_spec.answers_fd = answers_write.get();
   }
   process_spec.environment = std::move(environment);
   if ((*cell)->has_network()) process_spec.admitted = [&](pid_t pid) { return (*cell)->open_network(pid, door ? door->connections() : network::ServeConnection()); };
@@ -321,7 +324,7 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
     return std::unexpected(process.error());
   }
   (*cell)->watch_connects(std::move(process->connects));
-  auto slot = std::make_shared<Slot>(background, std::move(*process), std::move(ours), std::move(log_read), shared_from_this());
+  auto slot = std::make_shared<Slot>(background, std::move(*process), Worker::Ends{std::move(ours), std::move(theirs), std::move(answers_read), std::move(log_read)}, shared_from_this());
   slot->cell = std::move(*cell);
   slot->runtime = runtime;
   slot->door = std::move(door);

@@ -28,7 +28,7 @@ struct ChildPlan {  // all that the child needs, made before vfork: it may only 
   char* const* arguments;
   char* const* environment;
   const char* directory;
-  int input_fd, output_fd, channel_fd;
+  int input_fd, output_fd, channel_fd, answers_fd;
   rlimit open_files;
   pid_t parent;
   const sandbox::Sandbox* sandbox;  // may be null
@@ -51,7 +51,7 @@ ChildFailure enter_sandbox(const ChildPlan& plan) {
   return failed.step < 0 ? ChildFailure{} : ChildFailure{kSandbox, failed.cause, failed};
 }
 
-// Numbers 0 to 3 are the child's own; a descriptor that stands there would be overwritten before it is copied.
+// Numbers 0 to 4 are the child's own; a descriptor that stands there would be overwritten before it is copied.
 Fd lifted(int fd) { return Fd(fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 10)); }
 
 // Reads until the other side is closed, which exec does; the descriptor that came, if one did.
@@ -84,11 +84,13 @@ ChildFailure run_child(const ChildPlan& plan) {
   if (chdir(plan.directory) != 0) return {kFolder, errno, {}};
   if (dup2(plan.input_fd, 0) < 0 || dup2(plan.output_fd, 1) < 0 || dup2(plan.output_fd, 2) < 0) return {kDescriptors, errno, {}};
   if (plan.channel_fd >= 0 && dup2(plan.channel_fd, 3) < 0) return {kDescriptors, errno, {}};
+  if (plan.answers_fd >= 0 && dup2(plan.answers_fd, 4) < 0) return {kDescriptors, errno, {}};
   int connects = -1;
   if (plan.sandbox && !plan.sandbox->confine(connects)) return {kConfine, errno, {}};
   if (connects >= 0 && !send_with(plan.report_fd, "c", {&connects, 1})) return {kConfine, errno, {}};
-  if (syscall(SYS_close_range, plan.channel_fd >= 0 ? 4u : 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
-    for (int fd = plan.channel_fd >= 0 ? 4 : 3; fd < 4096; ++fd) close(fd);
+  const unsigned first_closed = plan.answers_fd >= 0 ? 5 : plan.channel_fd >= 0 ? 4 : 3;
+  if (syscall(SYS_close_range, first_closed, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
+    for (int fd = static_cast<int>(first_closed); fd < 4096; ++fd) close(fd);
   }
   sigset_t none;
   sigemptyset(&none);
@@ -175,14 +177,14 @@ std::expected<Process, std::string> spawn(const ProcessSpec& spec) {
 
   const Fd null_low(spec.input_fd < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1);
   const Fd input = lifted(spec.input_fd < 0 ? null_low.get() : spec.input_fd);
-  const Fd output = lifted(spec.output_fd), channel = lifted(spec.channel_fd);
+  const Fd output = lifted(spec.output_fd), channel = lifted(spec.channel_fd), answers = lifted(spec.answers_fd);
   if (input.get() < 0 || output.get() < 0) return std::unexpected(failure(spec, {kDescriptors, errno, {}}));
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_max = std::min<rlim_t>(files.rlim_max, spec.open_files_max);
   files.rlim_cur = files.rlim_max;
   const ChildPlan plan{spec.arguments[0].c_str(), arguments.data(), environment.data(), spec.directory.c_str(),
-                       input.get(), output.get(), channel.get(), files, getpid(), spec.sandbox.get(), -1};
+                       input.get(), output.get(), channel.get(), answers.get(), files, getpid(), spec.sandbox.get(), -1};
   ChildFailure failed;
   std::string refused;
   Fd connects;

@@ -1,6 +1,6 @@
 // functions/process.h: starts, watches and ends child processes. Blocking but short calls; no exceptions.
 //
-// A child gets exactly the environment, the file descriptors 0 to 3 and the folder that it is given: signals at their
+// A child gets exactly the environment, the file descriptors 0 to 4 and the folder that it is given: signals at their
 // defaults, a session and process group of its own, no_new_privs, no core files, and SIGKILL when the thread that
 // started it ends (PR_SET_PDEATHSIG follows that thread).
 #pragma once
@@ -29,6 +29,7 @@ struct ProcessSpec {
   int input_fd = -1;    // becomes 0; absent: /dev/null
   int output_fd = -1;   // becomes 1 and 2
   int channel_fd = -1;  // becomes 3, when given
+  int answers_fd = -1;  // becomes 4, when given; then channel_fd is too
   unsigned open_files_max = 1024;  // Lambda's quota of file descriptors
   std::shared_ptr<sandbox::Sandbox> sandbox = {};  // the cell it starts in; `arguments` and `directory` are paths inside
   std::function<std::expected<void, std::string>(pid_t)> admitted = {};  // with a sandbox: the process has its namespaces and waits for this

@@ -151,6 +151,7 @@ void Engine::Impl::ended(Slot& slot, bool broken) {
     Locked locked(*this);  // from here on no call is given to it
     was_ending = std::exchange(slot.ending, true);
     if (slot.pool) std::erase(slot.pool->idle, self);
+    if (!stopping) take_back(slot);  // before its ends are closed; dispatched below
   }
   const bool hungry = slot.cell->out_of_memory();
   const ExitStatus status = reap_worker(slot);
@@ -248,6 +249,8 @@ Steady::time_point Engine::Impl::sweep(Locked& locked, Steady::time_point now) {
           continue;
         }
       }
+      if (slot->ahead && slot->since + kTakeBackAfter > now) next = std::min(next, slot->since + kTakeBackAfter);
+      else if (slot->ahead && take_back(*slot)) dispatch(locked, slot->pool);
       if (slot->log_watched) continue;
       if (slot->since + kLogWatchAfter <= now) {
         slot->log_watched = true;
@@ -333,6 +336,11 @@ void Engine::Impl::forget(Slot& slot) {
   if (slot.state == Slot::State::kBooting) --slot.runtime->booting;
   std::erase(slot.runtime->generic, self);
   if (!slot.pool) return;
+  if (slot.ahead && (stopping || stopped || !take_back(slot))) {
+    const std::string id = slot.ahead->invocation.request_id;
+    refuse(std::move(*slot.ahead), Outcome::kCrashed, stopping || stopped ? stopping_payload() : exit_payload(id, {}));
+    slot.ahead.reset();
+  }
   std::erase(slot.pool->idle, self);
   if (slot.state == Slot::State::kLoading) --slot.pool->loading;
   if (slot.state == Slot::State::kFinishing) --slot.pool->finishing;

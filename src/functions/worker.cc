@@ -25,34 +25,36 @@ constexpr std::string_view kFromWorker = "HREPCOFDN";
 
 }  // namespace
 
-Worker::Worker(const Home& home, Process process, Fd channel, Fd log)
-    : home_(home), channel_(home, channel.get()), pidfd_(home, process.pidfd.release()), log_(std::move(log)), pid_(process.pid), in_(kFromWorker, kFrameBytesMax),
-      channel_fd_(channel.release()) {
+Worker::Worker(const Home& home, Process process, Ends ends)
+    : home_(home), answers_(home, ends.answers.release()), pidfd_(home, process.pidfd.release()), log_(std::move(ends.log)), pid_(process.pid), in_(kFromWorker, kFrameBytesMax),
+      channel_(std::move(ends.channel)), theirs_(std::move(ends.theirs)) {
   fcntl(log_.get(), F_SETFL, O_NONBLOCK);
+  answers_.native_non_blocking(true);
+  if (theirs_.get() >= 0) ::shutdown(channel_.get(), SHUT_RD);  // nobody reads what a function writes there
 }
 
 void Worker::watch() {
-  wait_channel();
+  wait_answers();
   wait_end();
 }
 
 // A process that had ended with the rest of its answer unread would lose it, so ended() reads on; here an epoch that
 // has passed means that the new home waits for the same bytes.
-void Worker::wait_channel() {
+void Worker::wait_answers() {
   if (paused_ || reading_) return;
   reading_ = true;
-  channel_.async_wait(Descriptor::wait_read, [self = shared_from_this(), epoch = epoch_.load()](boost::system::error_code error) {
+  answers_.async_wait(Descriptor::wait_read, [self = shared_from_this(), epoch = epoch_.load()](boost::system::error_code error) {
     if (error || epoch != self->epoch_ || self->closed_) return;
     self->reading_ = false;
-    const Got got = self->read_channel();
+    const Got got = self->read_answers();
     if (self->broken_) self->kill();
-    else if (got != Got::kClosed && !self->closed_ && epoch == self->epoch_) self->wait_channel();
+    else if (got != Got::kClosed && !self->closed_ && epoch == self->epoch_) self->wait_answers();
   });
 }
 
 void Worker::resume() {
   paused_ = false;
-  if (!closed_) wait_channel();
+  if (!closed_) wait_answers();
 }
 
 void Worker::wait_log() {
@@ -86,10 +88,9 @@ void Worker::move_to(const Home& home, std::move_only_function<void()> then) {
   ++epoch_;
   {
     const std::lock_guard lock(send_mutex_);
-    channel_.release();
-    channel_ = Descriptor(home, channel_fd_);
     home_ = home;
   }
+  answers_ = Descriptor(home, answers_.release());
   pidfd_ = Descriptor(home, pidfd_.release());
   reading_ = false;
   asio::post(home, [self = shared_from_this(), then = std::move(then)]() mutable {
@@ -99,9 +100,9 @@ void Worker::move_to(const Home& home, std::move_only_function<void()> then) {
   });
 }
 
-Worker::Got Worker::read_channel() {
+Worker::Got Worker::read_answers() {
   const auto room = in_.room();
-  const ssize_t got = ::recv(channel_fd_, room.data(), room.size(), MSG_DONTWAIT);
+  const ssize_t got = ::read(answers_.native_handle(), room.data(), room.size());
   if (got == 0) return Got::kClosed;
   if (got < 0) return errno == EAGAIN || errno == EINTR ? Got::kNothing : Got::kClosed;
   in_.commit(static_cast<std::size_t>(got));
@@ -130,7 +131,7 @@ Worker::Got Worker::read_log(bool& marked) {
 }
 
 void Worker::drain_log(bool marked) {
-  bool found = false;
+  bool found = marked && on_log({});  // an earlier read may have brought it
   const int reads_max = marked ? kMarkedReadsMax : kUnmarkedReadsMax;
   for (int reads = 0; reads < reads_max && !found && read_log(found) == Got::kMore; ++reads) {}
 }
@@ -138,27 +139,32 @@ void Worker::drain_log(bool marked) {
 void Worker::send(std::string_view head, std::string_view tail) {
   const std::lock_guard lock(send_mutex_);
   if (closed_) return;
-  std::size_t sent = 0;
-  if (out_.empty()) {
-    iovec parts[2] = {{const_cast<char*>(head.data()), head.size()}, {const_cast<char*>(tail.data()), tail.size()}};
+  while (out_.empty() && !(head.empty() && tail.empty())) {
+    const std::string_view first = head.substr(0, kPacketBytes), second = tail.substr(0, kPacketBytes - first.size());
+    iovec parts[2] = {{const_cast<char*>(first.data()), first.size()}, {const_cast<char*>(second.data()), second.size()}};
     msghdr message{};
     message.msg_iov = parts;
-    message.msg_iovlen = tail.empty() ? 1 : 2;
-    const ssize_t wrote = ::sendmsg(channel_fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    message.msg_iovlen = second.empty() ? 1 : 2;
+    const ssize_t wrote = ::sendmsg(channel_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (wrote < 0 && errno != EAGAIN && errno != EINTR) return;  // it has ended: the pidfd tells
-    sent = wrote < 0 ? 0 : static_cast<std::size_t>(wrote);
-    if (sent == head.size() + tail.size()) return;
+    if (wrote < 0) break;
+    const std::size_t sent = static_cast<std::size_t>(wrote), of_head = std::min(sent, head.size());
+    head.remove_prefix(of_head);
+    tail.remove_prefix(sent - of_head);
   }
-  out_ += head.substr(std::min(sent, head.size()));
-  out_ += tail.substr(sent > head.size() ? sent - head.size() : 0);
+  if (head.empty() && tail.empty()) return;
+  out_ += head;
+  out_ += tail;
   if (writing_) return;
   writing_ = true;
   asio::post(home_, [self = shared_from_this()] { self->wait_to_flush(); });
 }
 
 void Worker::wait_to_flush() {
+  const std::lock_guard lock(send_mutex_);
   if (closed_) return;
-  channel_.async_wait(Descriptor::wait_write, [self = shared_from_this()](boost::system::error_code error) {
+  if (!channel_watch_) channel_watch_.emplace(home_, channel_.get());
+  channel_watch_->async_wait(Descriptor::wait_write, [self = shared_from_this()](boost::system::error_code error) {
     if (!error && !self->closed_) self->flush();
   });
 }
@@ -166,16 +172,30 @@ void Worker::wait_to_flush() {
 void Worker::flush() {
   {
     const std::lock_guard lock(send_mutex_);
-    const ssize_t sent = ::send(channel_fd_, out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) out_.clear();
-    if (sent > 0) out_.erase(0, static_cast<std::size_t>(sent));
-    writing_ = !out_.empty();
+    ssize_t sent = 0;
+    for (; sent >= 0 && out_sent_ < out_.size(); out_sent_ += static_cast<std::size_t>(std::max<ssize_t>(sent, 0)))
+      sent = ::send(channel_.get(), out_.data() + out_sent_, std::min(out_.size() - out_sent_, kPacketBytes), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const bool has_ended = sent < 0 && errno != EAGAIN && errno != EINTR;
+    writing_ = out_sent_ < out_.size() && !has_ended;
     if (!writing_) {
+      out_.clear();
+      out_sent_ = 0;
+      if (channel_watch_) channel_watch_->release();  // keeps the socket open
+      channel_watch_.reset();
       if (out_.capacity() > kReadBytes) std::string().swap(out_);
       return;
     }
   }
   wait_to_flush();
+}
+
+bool Worker::unsend(std::string_view head) {
+  const std::lock_guard lock(send_mutex_);
+  if (closed_ || theirs_.get() < 0 || !out_.empty()) return false;
+  char seen[kPacketBytes];
+  const ssize_t got = ::recv(theirs_.get(), seen, sizeof seen, MSG_DONTWAIT | MSG_PEEK);
+  if (got < 0 || !std::string_view(seen, static_cast<std::size_t>(got)).starts_with(head)) return false;
+  return ::recv(theirs_.get(), seen, sizeof seen, MSG_DONTWAIT) > 0;
 }
 
 void Worker::kill() {
@@ -186,7 +206,7 @@ void Worker::ended() {
   const auto self = shared_from_this();
   kill_process();  // what it started goes with it; its own id is not free before it is reaped
   paused_ = false;
-  while (!broken_ && !closed_ && read_channel() == Got::kMore) {}
+  while (!broken_ && !closed_ && read_answers() == Got::kMore) {}
   if (closed_) return;
   drain_log(false);
   on_end(broken_);
@@ -196,7 +216,11 @@ void Worker::close() {
   const std::lock_guard lock(send_mutex_);
   if (closed_.exchange(true)) return;
   boost::system::error_code ignored;
-  channel_.close(ignored);
+  if (channel_watch_) channel_watch_->release();
+  channel_watch_.reset();
+  channel_.reset();
+  theirs_.reset();
+  answers_.close(ignored);
   pidfd_.close(ignored);
   if (log_watch_) log_watch_->release();
   log_watch_.reset();

@@ -27,8 +27,15 @@ using Home = asio::io_context::executor_type;
 class Worker : public std::enable_shared_from_this<Worker> {
  public:
   virtual ~Worker() = default;
-  // Takes both ends of ours; `process` is running. Call watch() once right after, from any thread.
-  Worker(const Home& home, Process process, Fd channel, Fd log);
+  static constexpr std::size_t kPacketBytes = 16u << 10;  // what is sent in one piece; clients read with more room
+  struct Ends {
+    Fd channel;  // a socket to it: of packets, if it is to unsend()
+    Fd theirs;   // the other end of that, or none
+    Fd answers;  // what comes from it, another descriptor
+    Fd log;
+  };
+  // `process` is running. Call watch() once right after, from any thread.
+  Worker(const Home& home, Process process, Ends ends);
   void watch();
   pid_t pid() const { return pid_; }
   int pidfd() { return pidfd_.native_handle(); }  // before watch(), or at home
@@ -36,6 +43,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
   // Any thread. Writes the two parts in a row; what does not fit now is sent from home.
   void send(std::string_view head, std::string_view tail = {});
   void kill();  // any thread: SIGKILL to the whole group; on_end follows
+  // Takes a message back that begins with `head` and was sent whole. False: the process has read it, or not yet the one before it.
+  bool unsend(std::string_view head);
   void pause() { paused_ = true; }  // read no further messages, so that the process waits
   void resume();
   void close();  // no further events
@@ -56,17 +65,17 @@ class Worker : public std::enable_shared_from_this<Worker> {
  private:
   using Descriptor = asio::posix::basic_stream_descriptor<Home>;
   enum class Got { kMore, kNothing, kClosed };
-  void wait_channel();
+  void wait_answers();
   void wait_log();
   void wait_end();
-  Got read_channel();
+  Got read_answers();
   Got read_log(bool& marked);
   void flush();
   void wait_to_flush();
   void ended();
 
   Home home_;
-  Descriptor channel_, pidfd_;
+  Descriptor answers_, pidfd_;
   Fd log_;
   std::optional<Descriptor> log_watch_;  // holds log_'s number while output is watched
   pid_t pid_;
@@ -75,9 +84,11 @@ class Worker : public std::enable_shared_from_this<Worker> {
   std::atomic<unsigned> epoch_{0};  // counts moves: events of an earlier home that are still on their way are dropped
   std::atomic<bool> killed_{false}, closed_{false};
 
-  std::mutex send_mutex_;  // guards what follows, and the channel's number
-  int channel_fd_;
+  std::mutex send_mutex_;  // guards what follows
+  Fd channel_, theirs_;
+  std::optional<Descriptor> channel_watch_;  // holds channel_'s number while a message waits for room in it
   std::string out_;
+  std::size_t out_sent_ = 0;  // of out_
   bool writing_ = false;
 };
 

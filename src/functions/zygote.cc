@@ -26,16 +26,16 @@ constexpr int kAnswerMillisecondsMax = 5000;
 std::string failed(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
 
 // Whoever watches the descriptor has made it one that does not block.
-std::string receive(int fd, std::size_t bytes_max, Fd& with) {
+std::string receive(int fd, Fd& with) {
   char text[4096];
   pollfd wait{fd, POLLIN, 0};
   while (poll(&wait, 1, kAnswerMillisecondsMax) < 0 && errno == EINTR) {}
-  const ssize_t got = receive_with(fd, std::span(text).first(std::min(bytes_max, sizeof text)), MSG_DONTWAIT, with);
+  const ssize_t got = receive_with(fd, text, MSG_DONTWAIT, with);
   return {text, got > 0 ? static_cast<std::size_t>(got) : 0};
 }
 std::string receive(int fd) {
   Fd unwanted;
-  return receive(fd, 4096, unwanted);
+  return receive(fd, unwanted);
 }
 
 // What the kernel says of a worker that claims to have given everything up. Empty: it has.
@@ -97,7 +97,7 @@ std::expected<pid_t, std::string> Zygote::order(const ProcessSpec& spec) {
   for (const auto& [name, value] : spec.environment) environment[name] = value;
   const sandbox::Sandbox* box = spec.sandbox.get();
   std::string filter;
-  std::vector<int> descriptors{spec.channel_fd, spec.output_fd};
+  std::vector<int> descriptors{spec.channel_fd, spec.output_fd, spec.answers_fd};
   if (box && box->filter()) filter = base64_encode({reinterpret_cast<const char*>(box->filter()->data()), box->filter()->size() * sizeof(sock_filter)});
   if (box && box->landlock_fd() >= 0) descriptors.push_back(box->landlock_fd());
   const std::string text = boost::json::serialize(boost::json::object{
@@ -132,10 +132,10 @@ std::expected<Process, std::string> Zygote::fork(const ProcessSpec& spec, int ou
     if (auto furnished = spec.sandbox->furnish(process.pidfd.get()); !furnished) return give_up("the sandbox cannot be built: " + furnished.error());
   }
   if (spec.sandbox && spec.sandbox->isolated() && ::send(our_channel, "g", 1, MSG_NOSIGNAL) != 1) return give_up(failed("the forked worker has ended"));
-  const std::string first = receive(our_channel, 1, process.connects);
+  const std::string first = receive(our_channel, process.connects);
   if (first.empty()) return give_up("the forked worker has ended before it was in its cell");
   if (spec.sandbox && spec.sandbox->watches_connects() && process.connects.get() < 0) return give_up("a forked worker has not handed over its connects");
-  if (first != "k") return give_up("the forked worker cannot enter its cell: " + receive(our_channel));
+  if (first != "k") return give_up("the forked worker cannot enter its cell: " + first);
   if (spec.sandbox) {
     if (const std::string wrong = verify(*pid, *spec.sandbox); !wrong.empty()) return give_up("a forked worker has not given up what it must: " + wrong);
   }

@@ -15,7 +15,7 @@ ric = pytest.importorskip("awslambdaric", reason="script/setup --test installs i
 SITE = pathlib.Path(ric.__file__).parent.parent
 PACKAGES = ("awslambdaric", "simplejson", "runtime_client.*", "snapshot_restore_py.py")
 HANDLER = """
-import logging, os, sys, time
+import logging, os, subprocess, sys, time
 log = logging.getLogger(); log.setLevel('INFO')
 class Oops(Exception): pass
 calls = 0
@@ -31,6 +31,7 @@ def handler(event, context):
         sys.stdout.flush()
     if kind == 'large': return 'x' * event['bytes']
     if kind == 'unserialisable': return object()
+    if kind == 'child': return [os.environ['_X_AMZN_TRACE_ID'], subprocess.check_output('echo $_X_AMZN_TRACE_ID', shell=True, text=True).strip()]
     return {'event': event, 'id': context.aws_request_id, 'arn': context.invoked_function_arn, 'name': context.function_name, 'version': context.function_version,
             'memory': context.memory_limit_in_mb, 'group': context.log_group_name, 'left': 0 < context.get_remaining_time_in_millis() <= 5000, 'trace': os.environ.get('_X_AMZN_TRACE_ID'),
             'client': context.client_context and [context.client_context.custom, context.client_context.env, context.client_context.client and context.client_context.client.app_title],
@@ -39,6 +40,7 @@ def handler(event, context):
 
 
 NODE_HANDLER = """
+import { execSync } from 'node:child_process';
 let calls = 0;
 class Oops extends Error { constructor(message) { super(message); this.name = 'Oops'; } }
 const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
@@ -50,6 +52,7 @@ export const handler = async (event, context) => {
   if (event.do === 'print') { process.stdout.write('printed\\n'); console.info('logged %s', 'once'); process.stderr.write('to stderr\\n'); }
   if (event.do === 'large') return 'x'.repeat(event.bytes);
   if (event.do === 'unserialisable') return { big: 1n };
+  if (event.do === 'child') return [process.env._X_AMZN_TRACE_ID, execSync('echo $_X_AMZN_TRACE_ID', { encoding: 'utf8' }).trim()];
   const left = context.getRemainingTimeInMillis();
   const client = context.clientContext;
   return { event, id: context.awsRequestId, arn: context.invokedFunctionArn, name: context.functionName, version: context.functionVersion, memory: context.memoryLimitInMB,
@@ -120,6 +123,11 @@ def test_an_environment_is_used_again(function):
     assert second["calls"] == first["calls"] + 1 and second["id"] != first["id"]
 
 
+def test_child_processes_have_the_trace_of_the_call_too(function):
+    first, second = function({"do": "child"})[0], function({"do": "child"})[0]
+    assert first[0] == first[1] and second[0] == second[1] and first[0] != second[0]
+
+
 def test_an_error_has_type_message_and_stack(function):
     answer, failed, log = function({"do": "raise", "why": "ü"})
     assert failed == "Unhandled"
@@ -128,7 +136,7 @@ def test_an_error_has_type_message_and_stack(function):
         assert len(answer["requestId"]) == 36 and 'in handler\n    if kind == \'raise\'' in answer["stackTrace"][0]
         assert "[ERROR] Oops: it broke: ü" in log and "Traceback" in log
     else:
-        assert answer["trace"][0] == "Oops: it broke: ü" and "app.mjs:7:" in answer["trace"][1]
+        assert answer["trace"][0] == "Oops: it broke: ü" and "app.mjs:8:" in answer["trace"][1]
         assert re.search(r"\tERROR\tInvoke Error \t\{\"errorType\":\"Oops\",\"errorMessage\":\"it broke: ü\"", log), log
     assert function({})[1] is None
 

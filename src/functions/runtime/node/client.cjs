@@ -11,6 +11,7 @@ const { fileURLToPath, pathToFileURL } = require('node:url');
 const { Writable } = require('node:stream');
 
 const CHANNEL = 3;
+const ANSWERS = 4;
 const HEADER_BYTES = 6;  // u32 body length, u8 type, u8 flags
 const FLAG_LOGGED = 1;   // a mark stands in the log pipe
 const FLAG_EXITING = 2;  // the process ends after this answer
@@ -21,14 +22,16 @@ const realExit = process.reallyExit.bind(process);
 const hardExit = (code) => realExit(code);
 
 // --- the channel -------------------------------------------------------------------------------------------------
+const PACKET_BYTES = 16 << 10;  // a read must have room for this, or the rest of the packet is lost
 let inBuffer = Buffer.allocUnsafeSlow(64 << 10);
 let inStart = 0;
 let inEnd = 0;
 let outBuffer = Buffer.allocUnsafeSlow(64 << 10);
 
 function fillTo(count) {
-  if (inStart + count > inBuffer.length) {
-    const bigger = count > inBuffer.length ? Buffer.allocUnsafeSlow(count) : inBuffer;
+  const room = count + PACKET_BYTES;
+  if (inEnd - inStart < count && inStart + room > inBuffer.length) {
+    const bigger = room > inBuffer.length ? Buffer.allocUnsafeSlow(room) : inBuffer;
     inBuffer.copy(bigger, 0, inStart, inEnd);
     inBuffer = bigger;
     inEnd -= inStart;
@@ -74,7 +77,7 @@ function sendFrame(type, flags, text) {
   buffer.writeUInt32LE(length, 0);
   buffer[4] = type.charCodeAt(0);
   buffer[5] = flags;
-  if (!writeAll(CHANNEL, buffer, HEADER_BYTES + length)) hardExit(70);
+  if (!writeAll(ANSWERS, buffer, HEADER_BYTES + length)) hardExit(70);
 }
 
 function sendBytes(type, bytes) {
@@ -82,7 +85,7 @@ function sendBytes(type, bytes) {
   header.writeUInt32LE(bytes.length, 0);
   header[4] = type.charCodeAt(0);
   header[5] = 0;
-  if (!writeAll(CHANNEL, header, HEADER_BYTES) || !writeAll(CHANNEL, bytes, bytes.length)) hardExit(70);
+  if (!writeAll(ANSWERS, header, HEADER_BYTES) || !writeAll(ANSWERS, bytes, bytes.length)) hardExit(70);
 }
 
 // --- what the function prints ------------------------------------------------------------------------------------
@@ -227,6 +230,44 @@ function logError(title, error) {
 // --- loading -----------------------------------------------------------------------------------------------------
 let handler;
 let environment = {};
+
+// Functions see the process's variables through an object that holds the same and passes changes on. It alone has the trace header,
+// which changes with every call: the C library keeps each value that a variable ever had, so a busy process would grow without end.
+// Differs from AWS: native code and worker threads do not see _X_AMZN_TRACE_ID, and process.env cannot be cloned by structuredClone().
+let variables;
+let shownVariables;
+function showVariables() {
+  const real = process.env;
+  variables = { ...real };
+  const follow = (name) => {
+    const value = real[name];
+    if (value === undefined) delete variables[name];
+    else variables[name] = value;
+  };
+  process.env = shownVariables = new Proxy(variables, {
+    set(_target, name, value) {
+      real[name] = value;  // throws what it always throws
+      follow(name);
+      return true;
+    },
+    defineProperty(_target, name, descriptor) {
+      Object.defineProperty(real, name, descriptor);
+      follow(name);
+      return true;
+    },
+    deleteProperty(_target, name) {
+      delete real[name];
+      delete variables[name];
+      return true;
+    },
+  });
+}
+
+function setTrace(trace) {
+  const seen = process.env === shownVariables ? variables : process.env;  // a function may have put another object there
+  if (trace) seen._X_AMZN_TRACE_ID = trace;
+  else delete seen._X_AMZN_TRACE_ID;
+}
 
 function packageIsModule(folder) {
   for (;; folder = path.dirname(folder)) {
@@ -468,6 +509,7 @@ async function load(request) {
     if (request.debug) openDebugger(request.debug);
     if (request.cacheDir) nodeModule.enableCompileCache?.(request.cacheDir);
     process.setSourceMapsEnabled(true);
+    showVariables();
     handler = await findHandler(request);
   } catch (error) {
     logError(error instanceof Error && error.name?.startsWith('Runtime.') ? 'Undefined error' : 'Uncaught Exception', error);
@@ -574,15 +616,13 @@ function answerValue(value) {
 }
 
 function makeContext(call, deadline, isCurrent) {
-  let waits = true;
   const done = (error, value) => {
     if (!isCurrent()) return;
     if (error !== undefined && error !== null) answerError(error);
     else answerValue(value);
   };
   const context = {
-    get callbackWaitsForEmptyEventLoop() { return waits; },
-    set callbackWaitsForEmptyEventLoop(value) { waits = value; },
+    callbackWaitsForEmptyEventLoop: true,
     succeed: (value) => done(null, value),
     fail: (error) => done(error === undefined || error === null ? 'handled' : error),
     done,
@@ -600,7 +640,7 @@ function makeContext(call, deadline, isCurrent) {
   const callback = (error, value) => {
     if (!isCurrent() || answered) return;
     if (error !== undefined && error !== null) answerError(error);
-    else if (waits) whenEmpty = () => { if (isCurrent()) answerValue(value); };
+    else if (context.callbackWaitsForEmptyEventLoop) whenEmpty = () => { if (isCurrent()) answerValue(value); };
     else setImmediate(() => { if (isCurrent()) answerValue(value); });
   };
   return [context, callback];
@@ -613,8 +653,7 @@ function invoke(frame) {
   const payload = inBuffer.toString('utf8', metaEnd, frame.end);
   const deadline = Date.now() + call.timeoutMs;
   requestId = call.id;
-  if (call.trace) process.env._X_AMZN_TRACE_ID = call.trace;
-  else delete process.env._X_AMZN_TRACE_ID;
+  setTrace(call.trace);
   answered = false;
   logged = false;
   const mine = (callCount += 1);  // a retried call has the same request id, so the id does not tell calls apart

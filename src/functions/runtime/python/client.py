@@ -12,23 +12,23 @@ import sys
 import time
 import traceback
 
-CHANNEL = 3
+CHANNEL, ANSWERS = 3, 4
 FLAG_LOGGED, FLAG_EXITING = 1, 2
-READ_BYTES = 16384
+READ_BYTES = 16384  # a packet: read with less room, the rest of it would be lost
 RESPONSE_BYTES_MAX = 6291556
 LOG_FD = 1
 SDK_PACKAGES = {"boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six"}
 
 
 class Channel:
-    """Messages over descriptor 3. Reading blocks: between calls the process stands still, as in Lambda."""
+    """Messages come over descriptor 3 and go over 4. Reading blocks: between calls the process stands still, as in Lambda."""
 
     def __init__(self):
         self.held = bytearray()
 
     def fill(self, count):
         while len(self.held) < count:
-            piece = os.read(CHANNEL, max(READ_BYTES, count - len(self.held)))
+            piece = os.read(CHANNEL, READ_BYTES)
             if not piece:
                 os._exit(0)  # the engine is gone
             self.held += piece
@@ -43,7 +43,7 @@ class Channel:
         return kind, body
 
     def send(self, kind, flags, body):
-        write_all(CHANNEL, struct.pack("<IcB", len(body), kind.encode(), flags) + body)
+        write_all(ANSWERS, struct.pack("<IcB", len(body), kind.encode(), flags) + body)
 
 
 def write_all(fd, data):
@@ -299,14 +299,32 @@ def load(channel, request):
     return handler
 
 
+class Trace:
+    """The trace header changes with every call, and the C library keeps each value that setenv() ever gave a variable. So this one
+    is a piece of memory in the environment that is written to in place (putenv(3))."""
+    NAME, BYTES_MAX = b"_X_AMZN_TRACE_ID", 1024
+    memory = None
+
+    @classmethod
+    def show(cls, header):
+        value = (header or "").encode()
+        if not value or len(cls.NAME) + len(value) + 2 > cls.BYTES_MAX:
+            cls.memory = None
+            os.environ.pop(cls.NAME.decode(), None)
+            return
+        if cls.memory is None:
+            import ctypes
+            cls.memory = ctypes.create_string_buffer(cls.NAME + b"=", cls.BYTES_MAX)
+            ctypes.CDLL(None).putenv(cls.memory)
+        cls.memory.value = cls.NAME + b"=" + value
+        os.environ._data[cls.NAME] = value
+
+
 def invoke(channel, handler, body):
     meta_bytes = struct.unpack_from("<I", body)[0]
     call = json.loads(body[4:4 + meta_bytes])
     Log.request_id = call["id"]
-    if call.get("trace"):
-        os.environ["_X_AMZN_TRACE_ID"] = call["trace"]
-    else:
-        os.environ.pop("_X_AMZN_TRACE_ID", None)
+    Trace.show(call.get("trace"))
     context = LambdaContext(call, time.time() + call["timeoutMs"] / 1000)
     try:
         try:

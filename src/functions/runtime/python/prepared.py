@@ -190,8 +190,9 @@ def become_worker(client, order, fds):
         sys.path_importer_cache.clear()
         os.dup2(fds[1], 1)
         os.dup2(fds[1], 2)
-        rules = fds[2] if len(fds) > 2 else None
+        rules = fds[3] if len(fds) > 3 else None
         channel = os.dup2(channel, 3, inheritable=False)
+        os.dup2(fds[2], 4, inheritable=False)
         connects = confine(order, rules)
         if connects is None:
             os.write(3, b"k")
@@ -199,7 +200,7 @@ def become_worker(client, order, fds):
             with_it = socket.socket(fileno=3)
             socket.send_fds(with_it, [b"k"], [connects])
             with_it.detach()
-        call(order["calls"]["close_range"], 4, 0xffffffff, 0)
+        call(order["calls"]["close_range"], 5, 0xffffffff, 0)
     except BaseException as error:
         os.write(channel, f"!{type(error).__name__}: {error}".encode())
         os._exit(71)
@@ -220,7 +221,7 @@ def main():
     last = (0, thread_id.value) if os.uname().machine == "aarch64" else (thread_id.value, 0)
     control.send(b'{"ready":true}')
     while True:
-        text, fds, _, _ = socket.recv_fds(control, 1 << 20, 3)
+        text, fds, _, _ = socket.recv_fds(control, 1 << 20, 4)
         if not text:
             os._exit(0)  # the engine is gone
         order = json.loads(text)
