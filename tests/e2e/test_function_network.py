@@ -36,7 +36,7 @@ class Networked(Serve):
 
     def deploy(self, name, file, text, **more):
         self.client("lambda").create_function(**{"FunctionName": name, "Runtime": "nodejs22.x", "Handler": "index.handler", "Role": self.role,
-                                                 "Code": {"ZipFile": zip_of({file: text})}, "Timeout": 20, **more})
+                                                 "Code": {"ZipFile": zip_of({file: text})}, "Timeout": 20, "MemorySize": 256, **more})
 
     def call(self, name, event):
         answer = self.client("lambda", read_timeout=60).invoke(FunctionName=name, Payload=json.dumps(event))
