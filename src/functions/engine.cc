@@ -130,7 +130,7 @@ void Engine::Impl::begin(Locked& locked, const std::shared_ptr<Slot>& slot, Call
 // and the kernel a wake-up. Not for a function that may keep it waiting; sweep() takes it back when this once happens all the same.
 void Engine::Impl::send_ahead(Locked& locked, const std::shared_ptr<Slot>& slot) {
   Pool& pool = *slot->pool;
-  if (pool.waiting.empty() || slot->ahead || slot->door || pool.retired || pool.mean.count() == 0 || pool.mean > kAheadMeanMax) return;
+  if (pool.waiting.empty() || slot->ahead || slot->door || pool.retired || pool.debugged || pool.mean.count() == 0 || pool.mean > kAheadMeanMax) return;
   Call call = take_waiting(pool, slot->home(), Steady::now());
   std::string message = invoke_head(call.invocation, call.spec->timeout) + call.invocation.payload;
   if (call.stream || message.size() > Worker::kPacketBytes) return pool.waiting.push_front(std::move(call));

@@ -264,7 +264,8 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
   if (!cell) return std::unexpected(cell.error());
   const WorkerPlaces& places = (*cell)->places();
   int channel[2], answers[2], log[2];
-  if (socketpair(AF_UNIX, (http ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC, 0, channel) != 0) return std::unexpected(std::string("socketpair: ") + std::strerror(errno));
+  const bool stream = http || (spec && debugs(*spec));  // Node.js's event loop, from which a debugged worker reads, takes streams alone
+  if (socketpair(AF_UNIX, (stream ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC, 0, channel) != 0) return std::unexpected(std::string("socketpair: ") + std::strerror(errno));
   Fd ours(channel[0]), theirs(channel[1]);
   if (!http && pipe2(answers, O_CLOEXEC) != 0) return std::unexpected(std::string("pipe: ") + std::strerror(errno));
   Fd answers_read(http ? fcntl(ours.get(), F_DUPFD_CLOEXEC, 0) : answers[0]), answers_write(http ? -1 : answers[1]);
@@ -324,7 +325,7 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
     return std::unexpected(process.error());
   }
   (*cell)->watch_connects(std::move(process->connects));
-  auto slot = std::make_shared<Slot>(background, std::move(*process), Worker::Ends{std::move(ours), std::move(theirs), std::move(answers_read), std::move(log_read)}, shared_from_this());
+  auto slot = std::make_shared<Slot>(background, std::move(*process), Worker::Ends{std::move(ours), stream ? Fd() : std::move(theirs), std::move(answers_read), std::move(log_read)}, shared_from_this());
   slot->cell = std::move(*cell);
   slot->runtime = runtime;
   slot->door = std::move(door);
