@@ -15,6 +15,7 @@ inline constexpr aws::ErrorSpec kRequestEntityTooLarge{"RequestEntityTooLargeExc
 inline constexpr aws::ErrorSpec kResourceConflict{"ResourceConflictException", 409, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kResourceNotFound{"ResourceNotFoundException", 404, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kProvisionedConfigNotFound{"ProvisionedConcurrencyConfigNotFoundException", 404, aws::Fault::kClient};
+inline constexpr aws::ErrorSpec kCodeSigningConfigNotFound{"CodeSigningConfigNotFoundException", 404, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kPreconditionFailed{"PreconditionFailedException", 412, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kTooManyRequests{"TooManyRequestsException", 429, aws::Fault::kClient};
 inline constexpr aws::ErrorSpec kPolicyLengthExceeded{"PolicyLengthExceededException", 400, aws::Fault::kClient};

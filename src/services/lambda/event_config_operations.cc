@@ -83,6 +83,7 @@ awaitable<model::UpdateFunctionEventInvokeConfigOutput> LambdaService::update_ev
                                                                                            model::UpdateFunctionEventInvokeConfigInput in) {
   const FunctionRef ref = with_latest(parse_function_ref(call.scope, or_default(in.function_name), or_default(in.qualifier)));
   check_anything(in);
+  if (!co_await functions_.find(ref)) throw error(kResourceNotFound, "The function doesn't exist.");
   EventConfig config = co_await event_config(ref);
   if (in.maximum_retry_attempts) config.retries = in.maximum_retry_attempts;
   if (in.maximum_event_age_in_seconds) config.age_seconds = in.maximum_event_age_in_seconds;

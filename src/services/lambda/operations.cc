@@ -59,6 +59,10 @@ void LambdaService::bind(aws::Registry& registry) {
   bind(model::AddPermission{}, &LambdaService::add_permission);
   bind(model::RemovePermission{}, &LambdaService::remove_permission);
   bind(model::GetPolicy{}, &LambdaService::get_policy);
+  bind(model::PutResourcePolicy{}, &LambdaService::put_resource_policy);
+  bind(model::GetResourcePolicy{}, &LambdaService::get_resource_policy);
+  bind(model::DeleteResourcePolicy{}, &LambdaService::delete_resource_policy);
+  code_signing_.bind(registry);
   bind(model::ListTags{}, &LambdaService::list_tags);
   bind(model::TagResource{}, &LambdaService::tag_resource);
   bind(model::UntagResource{}, &LambdaService::untag_resource);

@@ -3,41 +3,33 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
 #include "aws/api_call.h"
 #include "models/lambda.h"
-#include "services/lambda/alias.h"
 #include "services/lambda/code.h"
+#include "services/lambda/code_signing.h"
 #include "services/lambda/event_config.h"
-#include "services/lambda/event_queue.h"
 #include "services/lambda/function_store.h"
 #include "services/lambda/invoke.h"
 #include "services/lambda/layer.h"
 #include "services/lambda/policy.h"
 #include "services/lambda/provisioned.h"
+#include "services/lambda/service_options.h"
 #include "services/lambda/url_site.h"
 
 namespace parvis::lambda {
 
 namespace model = aws::model::lambda;
 
-struct ServiceOptions {
-  CodeOptions code;
-  InvokeOptions invoke;
-  EventQueueOptions events;
-  std::string public_url;  // where callers outside reach the platform: "http://localhost:4566"
-  // Reads a package from S3 by a call in the caller's name. Throws ApiError with S3's own code. Not set: refused.
-  std::function<awaitable<std::string>(aws::CallContext, std::string bucket, std::string key, std::string version)> fetch_object;
-};
-
 // Thread-safe. Everything given outlives it; it outlives every call, and the run of `background`.
 class LambdaService {
  public:
-  LambdaService(asio::any_io_executor background, storage::Store& store, Runner& runner, const Clock& clock, Entropy& entropy,
-                ServiceOptions options);
+  LambdaService(asio::any_io_executor background, storage::Store& store, Runner& runner, const Clock& clock, Entropy& entropy, ServiceOptions options);
   void bind(aws::Registry& registry);
   // Before any operation: collects packages that a crash left without an owner, then delivers accepted events. Provisioned
   // concurrency comes back on `background`, after it has returned.
@@ -60,10 +52,7 @@ class LambdaService {
   using Answer = awaitable<typename Op::Output>;
   // Changes the record of $LATEST; what else belongs to the change goes into the commit.
   using Change = std::function<void(FunctionRecord&, storage::Commit&)>;
-  struct Changed {
-    StoredFunction now;
-    std::optional<CodeRef> loose;  // the package that nothing names any more
-  };
+  struct Changed { StoredFunction now; std::optional<CodeRef> loose; };  // loose: the package that nothing names any more
   // Reads, changes and writes until nobody came between. `new_revision`: code or configuration is new.
   awaitable<Changed> modify(FunctionRef ref, std::optional<std::string> revision_id, bool new_revision, Change change);
   // What a qualifier names.
@@ -74,10 +63,7 @@ class LambdaService {
     storage::Version alias_version = 0;
   };
   awaitable<Target> target(FunctionRef ref);  // throws ResourceNotFoundException
-  struct CodeSource {
-    std::optional<std::string> zip, bucket, key, version;
-    bool dry_run = false;
-  };
+  struct CodeSource { std::optional<std::string> zip, bucket, key, version; bool dry_run = false; };
   awaitable<CodeRef> take_code(aws::CallContext call, CodeSource source);
 
   // version_operations.cc
@@ -98,8 +84,7 @@ class LambdaService {
   Answer<model::ListFunctions> list_functions(aws::CallContext call, model::ListFunctionsInput in);
   awaitable<> add_versions(FunctionRecord owner, std::string after, std::size_t limit, std::vector<model::FunctionConfiguration>& out);
   Answer<model::UpdateFunctionCode> update_function_code(aws::CallContext call, model::UpdateFunctionCodeInput in);
-  Answer<model::UpdateFunctionConfiguration> update_function_configuration(aws::CallContext call,
-                                                                           model::UpdateFunctionConfigurationInput in);
+  Answer<model::UpdateFunctionConfiguration> update_function_configuration(aws::CallContext call, model::UpdateFunctionConfigurationInput in);
   Answer<model::DeleteFunction> delete_function(aws::CallContext call, model::DeleteFunctionInput in);
   // invoke_operations.cc
   awaitable<> accept_event(FunctionRef ref, functions::Invocation invocation);
@@ -118,10 +103,14 @@ class LambdaService {
   Answer<model::ListAliases> list_aliases(aws::CallContext call, model::ListAliasesInput in);
   awaitable<> check_alias_versions(FunctionRecord owner, Alias alias, storage::Commit& commit);
   // permission_operations.cc
-  awaitable<> change_policy(FunctionRef ref, std::function<void(Policy&)> change);
+  awaitable<Policy> change_policy(FunctionRef ref, std::function<void(Policy&)> change);
   Answer<model::AddPermission> add_permission(aws::CallContext call, model::AddPermissionInput in);
   Answer<model::RemovePermission> remove_permission(aws::CallContext call, model::RemovePermissionInput in);
   Answer<model::GetPolicy> get_policy(aws::CallContext call, model::GetPolicyInput in);
+  awaitable<Policy> policy_of(FunctionRef ref);  // throws ResourceNotFoundException
+  Answer<model::PutResourcePolicy> put_resource_policy(aws::CallContext call, model::PutResourcePolicyInput in);
+  Answer<model::GetResourcePolicy> get_resource_policy(aws::CallContext call, model::GetResourcePolicyInput in);
+  Answer<model::DeleteResourcePolicy> delete_resource_policy(aws::CallContext call, model::DeleteResourcePolicyInput in);
   // layer_operations.cc
   Answer<model::PublishLayerVersion> publish_layer_version(aws::CallContext call, model::PublishLayerVersionInput in);
   Answer<model::GetLayerVersion> get_layer_version(aws::CallContext call, model::GetLayerVersionInput in);
@@ -200,6 +189,7 @@ class LambdaService {
   EventQueue events_;
   LayerStore layers_{functions_};
   UrlSite site_;
+  CodeSigning code_signing_{functions_};
   std::string link_key_;  // of this process
   asio::any_io_executor background_;
   std::mutex provisioning_mutex_;

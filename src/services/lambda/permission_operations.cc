@@ -3,7 +3,7 @@
 
 namespace parvis::lambda {
 
-awaitable<> LambdaService::change_policy(FunctionRef ref, std::function<void(Policy&)> change) {
+awaitable<Policy> LambdaService::change_policy(FunctionRef ref, std::function<void(Policy&)> change) {
   if (ref.qualifier == kLatest) throw error(kInvalidParameterValue, "We currently do not support adding policies for $LATEST.");
   for (int attempt = 0; attempt < kModifyAttemptsMax; ++attempt) {
     const Target found = co_await target(ref);
@@ -17,7 +17,7 @@ awaitable<> LambdaService::change_policy(FunctionRef ref, std::function<void(Pol
     const bool done = policy.statements.empty() && part
         ? co_await functions_.erase_part(found.function, id, part->version)
         : co_await functions_.write_part(found.function, id, to_json(policy), expected);
-    if (done) co_return;
+    if (done) co_return policy;
   }
   throw update_in_progress(ref);
 }
@@ -45,16 +45,50 @@ awaitable<model::RemovePermissionOutput> LambdaService::remove_permission(aws::C
 }
 
 awaitable<model::GetPolicyOutput> LambdaService::get_policy(aws::CallContext call, model::GetPolicyInput in) {
-  FunctionRef ref = parse_function_ref(call.scope, or_default(in.function_name), or_default(in.qualifier));
-  const Target found = co_await target(ref);
-  if (is_latest(ref.qualifier)) ref.qualifier.clear();
-  const std::optional<Part> part = co_await functions_.part(found.function.record, {kPolicyPart, ref.qualifier});
-  if (!part) throw error(kResourceNotFound, "The resource you requested does not exist.");
-  const Policy policy = parse_policy(part->bytes).value();
+  const Policy policy = co_await policy_of(parse_function_ref(call.scope, or_default(in.function_name), or_default(in.qualifier)));
   model::GetPolicyOutput out;
   out.policy = policy_document(policy);
   out.revision_id = policy.revision_id;
   co_return out;
+}
+
+awaitable<Policy> LambdaService::policy_of(FunctionRef ref) {
+  const Target found = co_await target(ref);
+  if (is_latest(ref.qualifier)) ref.qualifier.clear();
+  const std::optional<Part> part = co_await functions_.part(found.function.record, {kPolicyPart, ref.qualifier});
+  if (!part) throw error(kResourceNotFound, "The resource you requested does not exist.");
+  co_return parse_policy(part->bytes).value();
+}
+
+// The same policy as a whole; it takes the place of what AddPermission has written.
+awaitable<model::PutResourcePolicyOutput> LambdaService::put_resource_policy(aws::CallContext call, model::PutResourcePolicyInput in) {
+  const FunctionRef ref = parse_function_ref(call.scope, or_default(in.resource_arn));
+  const Policy given = read_policy(or_default(in.policy), ref.qualified_arn());
+  const Policy now = co_await change_policy(ref, [&](Policy& policy) {
+    check_policy_revision(policy, in.revision_id, "GetResourcePolicy");
+    policy = given;
+  });
+  model::PutResourcePolicyOutput out;
+  out.policy = policy_document(now);
+  out.revision_id = now.revision_id;
+  co_return out;
+}
+
+awaitable<model::GetResourcePolicyOutput> LambdaService::get_resource_policy(aws::CallContext call, model::GetResourcePolicyInput in) {
+  const Policy policy = co_await policy_of(parse_function_ref(call.scope, or_default(in.resource_arn)));
+  model::GetResourcePolicyOutput out;
+  out.policy = policy_document(policy);
+  out.revision_id = policy.revision_id;
+  co_return out;
+}
+
+awaitable<model::DeleteResourcePolicyOutput> LambdaService::delete_resource_policy(aws::CallContext call, model::DeleteResourcePolicyInput in) {
+  co_await change_policy(parse_function_ref(call.scope, or_default(in.resource_arn)), [&](Policy& policy) {
+    if (policy.statements.empty()) throw error(kResourceNotFound, "The resource you requested does not exist.");
+    check_policy_revision(policy, in.revision_id, "GetResourcePolicy");
+    policy.statements.clear();
+  });
+  co_return model::DeleteResourcePolicyOutput{};
 }
 
 }  // namespace parvis::lambda

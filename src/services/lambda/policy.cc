@@ -30,7 +30,7 @@ boost::json::value principal_of(const std::string& principal) {
 std::string to_json(const Policy& policy) {
   boost::json::array statements;
   for (const Statement& s : policy.statements) statements.push_back(boost::json::object{{"id", s.id}, {"body", s.body}});
-  return boost::json::serialize(boost::json::object{{"format", 1}, {"revision", policy.revision_id}, {"statements", std::move(statements)}});
+  return boost::json::serialize(boost::json::object{{"format", 1}, {"revision", policy.revision_id}, {"version", policy.version}, {"document_id", policy.id}, {"statements", std::move(statements)}});
 }
 
 std::optional<Policy> parse_policy(std::string_view json) try {
@@ -39,6 +39,8 @@ std::optional<Policy> parse_policy(std::string_view json) try {
   if (o.at("format").as_int64() != 1) return std::nullopt;
   Policy policy;
   policy.revision_id = std::string(o.at("revision").as_string());
+  if (const auto* version = o.if_contains("version")) policy.version = std::string(version->as_string());
+  if (const auto* id = o.if_contains("document_id")) policy.id = std::string(id->as_string());
   for (const auto& s : o.at("statements").as_array()) {
     policy.statements.push_back({std::string(s.as_object().at("id").as_string()), s.as_object().at("body").as_object()});
   }
@@ -50,7 +52,7 @@ std::optional<Policy> parse_policy(std::string_view json) try {
 std::string policy_document(const Policy& policy) {
   boost::json::array statements;
   for (const Statement& statement : policy.statements) statements.push_back(statement.body);
-  return boost::json::serialize(boost::json::object{{"Version", "2012-10-17"}, {"Id", "default"}, {"Statement", std::move(statements)}});
+  return boost::json::serialize(boost::json::object{{"Version", policy.version}, {"Id", policy.id}, {"Statement", std::move(statements)}});
 }
 
 Statement make_statement(const FunctionRef& ref, const aws::model::lambda::AddPermissionInput& in) {
@@ -81,6 +83,43 @@ Statement make_statement(const std::string& layer_version_arn, const aws::model:
     body["Condition"] = boost::json::object{{"StringEquals", {{"aws:PrincipalOrgID", *in.organization_id}}}};
   }
   return {in.statement_id.value_or(""), std::move(body)};
+}
+
+Policy read_policy(std::string_view document, std::string_view resource_arn) {
+  const auto refuse = [](std::string what) { return error(kInvalidParameterValue, "The policy is not valid: " + std::move(what)); };
+  if (document.size() > kPolicyBytesMax) throw error(kPolicyLengthExceeded, fmt::format("The final policy size ({}) is bigger than the limit ({}).", document.size(), kPolicyBytesMax));
+  boost::system::error_code failed;
+  const boost::json::value value = boost::json::parse(document, failed);
+  if (failed || !value.is_object()) throw refuse("it is no JSON object.");
+  const boost::json::object& given = value.as_object();
+  Policy policy;
+  for (const auto& member : given) {
+    const bool text = member.key() == "Version" || member.key() == "Id";
+    if (!text && member.key() != "Statement") throw refuse(fmt::format("{} is not one of Version, Id and Statement.", std::string_view(member.key())));
+    if (text && !member.value().is_string()) throw refuse(fmt::format("{} is no text.", std::string_view(member.key())));
+    if (text) (member.key() == "Id" ? policy.id : policy.version) = std::string(member.value().as_string());
+  }
+  if (policy.version != "2012-10-17" && policy.version != "2008-10-17") throw refuse("Version is 2012-10-17 or 2008-10-17.");
+  const auto* statements = given.if_contains("Statement");
+  const boost::json::array all = statements == nullptr ? boost::json::array{} : statements->is_array() ? statements->as_array() : boost::json::array{*statements};
+  if (all.empty()) throw refuse("it has no Statement.");
+  for (const auto& statement : all) {
+    if (!statement.is_object()) throw refuse("a Statement is no object.");
+    const boost::json::object& body = statement.as_object();
+    for (const char* name : {"Effect", "Action", "Principal", "Resource"}) {
+      if (!body.contains(name)) throw refuse(fmt::format("a Statement has no {}.", name));
+    }
+    if (body.at("Effect") != "Allow" && body.at("Effect") != "Deny") throw refuse("Effect is Allow or Deny.");
+    const auto& resource = body.at("Resource");
+    const auto names_it = [&](const boost::json::value& one) { return one.is_string() && one.as_string() == resource_arn; };
+    const bool right = resource.is_array() ? !resource.as_array().empty() && std::ranges::all_of(resource.as_array(), names_it) : names_it(resource);
+    if (!right) throw refuse(fmt::format("the Resource of a Statement is not {}.", resource_arn));
+    const auto* sid = body.if_contains("Sid");
+    std::string id = sid != nullptr && sid->is_string() ? std::string(sid->as_string()) : std::string();
+    if (!id.empty() && std::ranges::any_of(policy.statements, [&](const Statement& s) { return s.id == id; })) throw refuse(fmt::format("two Statements have the Sid {}.", id));
+    policy.statements.push_back({std::move(id), body});
+  }
+  return policy;
 }
 
 void add_statement(Policy& policy, Statement statement) {

@@ -22,6 +22,7 @@ struct Statement {
 struct Policy {
   std::vector<Statement> statements;
   std::string revision_id;
+  std::string version = "2012-10-17", id = "default";
 };
 
 std::string to_json(const Policy& policy);
@@ -31,6 +32,9 @@ std::string policy_document(const Policy& policy);  // as GetPolicy answers
 // The statements as AddPermission and AddLayerVersionPermission write them. Throw InvalidParameterValueException.
 Statement make_statement(const FunctionRef& ref, const aws::model::lambda::AddPermissionInput& in);
 Statement make_statement(const std::string& layer_version_arn, const aws::model::lambda::AddLayerVersionPermissionInput& in);
+// A whole document, for `resource_arn`. Throws InvalidParameterValueException (no policy, or a statement that lacks something or speaks of
+// another resource), PolicyLengthExceededException.
+Policy read_policy(std::string_view document, std::string_view resource_arn);
 // Throws ResourceConflictException (the id is taken), PolicyLengthExceededException (over 20 KB).
 void add_statement(Policy& policy, Statement statement);
 // Throws ResourceNotFoundException.

@@ -6,9 +6,18 @@
 #include "services/lambda/request.h"
 
 namespace parvis::lambda {
+namespace {
+
+FunctionRef tagged_ref(const aws::Scope& caller, const std::optional<std::string>& resource) {
+  const FunctionRef ref = parse_function_ref(caller, or_default(resource));
+  if (!ref.qualifier.empty()) throw error(kInvalidParameterValue, "Tags on function aliases and versions are not supported. Please specify a function ARN.");
+  return ref;
+}
+
+}  // namespace
 
 awaitable<model::ListTagsOutput> LambdaService::list_tags(aws::CallContext call, model::ListTagsInput in) {
-  const StoredFunction function = co_await functions_.get(latest_ref(call.scope, or_default(in.resource)));
+  const StoredFunction function = co_await functions_.get(tagged_ref(call.scope, in.resource));
   model::ListTagsOutput out;
   out.tags = function.record.tags;
   co_return out;
@@ -17,7 +26,7 @@ awaitable<model::ListTagsOutput> LambdaService::list_tags(aws::CallContext call,
 awaitable<model::TagResourceOutput> LambdaService::tag_resource(aws::CallContext call, model::TagResourceInput in) {
   const bool from_template = call.origin == "template";
   check_tags(or_default(in.tags), from_template);
-  co_await modify(latest_ref(call.scope, or_default(in.resource)), std::nullopt, false, [&](FunctionRecord& record, storage::Commit&) {
+  co_await modify(tagged_ref(call.scope, in.resource), std::nullopt, false, [&](FunctionRecord& record, storage::Commit&) {
     for (const auto& [key, value] : or_default(in.tags)) record.tags[key] = value;
     check_tags(record.tags, true);
   });
@@ -25,7 +34,7 @@ awaitable<model::TagResourceOutput> LambdaService::tag_resource(aws::CallContext
 }
 
 awaitable<model::UntagResourceOutput> LambdaService::untag_resource(aws::CallContext call, model::UntagResourceInput in) {
-  co_await modify(latest_ref(call.scope, or_default(in.resource)), std::nullopt, false, [&](FunctionRecord& record, storage::Commit&) {
+  co_await modify(tagged_ref(call.scope, in.resource), std::nullopt, false, [&](FunctionRecord& record, storage::Commit&) {
     for (const std::string& key : or_default(in.tag_keys)) record.tags.erase(key);
   });
   co_return model::UntagResourceOutput{};
