@@ -18,6 +18,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kScaleWait{5};         // a call that has waited this long starts a worker
 constexpr milliseconds kSlow{20};             // functions whose calls take this long on average get workers without a wait
 constexpr milliseconds kMemoryReadEvery{100};
+constexpr std::size_t kAheadMax = 3;         // calls that a busy worker has beside its own
 constexpr microseconds kAheadMeanMax{1000};   // functions whose calls take this long on average have none sent ahead
 constexpr milliseconds kLogWatchAfter{20};    // calls that take longer have their output read as it comes
 constexpr milliseconds kUnfairnessMax{2};     // how long a call may wait for others of the worker's own thread
@@ -126,27 +127,30 @@ void Engine::Impl::begin(Locked& locked, const std::shared_ptr<Slot>& slot, Call
   open_call(locked, slot, std::move(call));
 }
 
-// Every worker is busy and calls wait: the next one goes to a worker that will be free in a moment, which saves the worker a sleep
-// and the kernel a wake-up. Not for a function that may keep it waiting; sweep() takes it back when this once happens all the same.
+// Every worker is busy and calls wait: the next ones go to a worker that will be free in a moment, which saves the worker a sleep
+// and the kernel a wake-up. Not for a function that may keep it waiting; sweep() takes them back when this once happens all the same.
 void Engine::Impl::send_ahead(Locked& locked, const std::shared_ptr<Slot>& slot) {
   Pool& pool = *slot->pool;
-  if (pool.waiting.empty() || slot->ahead || slot->door || pool.retired || pool.debugged || pool.mean.count() == 0 || pool.mean > kAheadMeanMax) return;
-  Call call = take_waiting(pool, slot->home(), Steady::now());
-  std::string message = invoke_head(call.invocation, call.spec->timeout) + call.invocation.payload;
-  if (call.stream || message.size() > Worker::kPacketBytes) return pool.waiting.push_front(std::move(call));
-  --waiting;
-  ++sent_ahead;
-  slot->ahead = std::move(call);
-  wake_at(slot->since + kTakeBackAfter);
-  locked.after([slot, message = std::move(message)] { slot->send(message); });
+  if (slot->door || pool.retired || pool.debugged || pool.mean.count() == 0 || pool.mean > kAheadMeanMax) return;
+  while (!pool.waiting.empty() && slot->ahead.size() < kAheadMax) {
+    Call call = take_waiting(pool, slot->home(), Steady::now());
+    std::string message = invoke_head(call.invocation, call.spec->timeout) + call.invocation.payload;
+    if (call.stream || message.size() > Worker::kPacketBytes) return pool.waiting.push_front(std::move(call));
+    --waiting;
+    ++sent_ahead;
+    slot->ahead.push_back(std::move(call));
+    wake_at(slot->since + kTakeBackAfter);
+    locked.after([slot, message = std::move(message)] { slot->send(message); });
+  }
 }
 
 bool Engine::Impl::take_back(Slot& slot) {
-  if (!slot.ahead || !slot.unsend(invoke_head(slot.ahead->invocation, slot.ahead->spec->timeout))) return false;
-  slot.pool->waiting.push_front(std::move(*slot.ahead));
-  slot.ahead.reset();
-  ++waiting;
-  return true;
+  std::deque<Call> unread, read;
+  for (Call& call : slot.ahead) (slot.unsend(invoke_head(call.invocation, call.spec->timeout)) ? unread : read).push_back(std::move(call));
+  slot.ahead = std::move(read);
+  waiting += static_cast<unsigned>(unread.size());
+  if (!unread.empty()) slot.pool->waiting.insert(slot.pool->waiting.begin(), std::make_move_iterator(unread.begin()), std::make_move_iterator(unread.end()));
+  return !unread.empty();
 }
 
 void Engine::Impl::open_call(Locked& locked, const std::shared_ptr<Slot>& slot, Call call) {
@@ -175,9 +179,9 @@ void Engine::Impl::rest(Locked& locked, const std::shared_ptr<Slot>& slot) {
   const auto now = Steady::now();
   slot->deadline = Steady::time_point::max();
   slot->since = now;
-  if (slot->ahead) {
-    Call call = std::move(*slot->ahead);
-    slot->ahead.reset();
+  if (!slot->ahead.empty()) {
+    Call call = std::move(slot->ahead.front());
+    slot->ahead.pop_front();
     open_call(locked, slot, std::move(call));
     send_ahead(locked, slot);
     return dispatch(locked, pool);

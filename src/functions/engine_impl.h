@@ -69,7 +69,7 @@ struct Slot final : Worker {
   std::optional<Call> call;
   unsigned debuggers = 0;       // attached
   std::atomic<std::uint16_t> debug_port = 0;  // where its debugger listens
-  std::optional<Call> ahead;    // sent already, so that the worker need not sleep between the two
+  std::deque<Call> ahead;       // sent already, so that the worker need not sleep between two calls
   bool ending = false, timed_out = false, out_of_memory = false, log_watched = false;
   bool kept = false, warmed = false;  // loaded without a call: as one of those that its pool keeps; by prepare()
   std::uint64_t memory_bytes = 0;     // its private memory when it was last looked at
@@ -160,7 +160,7 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   void begin(Locked& locked, const std::shared_ptr<Slot>& slot, Call call);
   void open_call(Locked& locked, const std::shared_ptr<Slot>& slot, Call call);
   void send_ahead(Locked& locked, const std::shared_ptr<Slot>& slot);
-  bool take_back(Slot& slot);  // locked: its call that was sent ahead waits again; false: there is none, or the worker has it
+  bool take_back(Slot& slot);  // locked: its calls that were sent ahead and not read yet wait again; false: none
   void dispatch(Locked& locked, const std::shared_ptr<Pool>& pool);
   void rest(Locked& locked, const std::shared_ptr<Slot>& slot);  // the worker is free: next call, idle, or another home
   void refuse(Call call, Outcome outcome, std::string payload);

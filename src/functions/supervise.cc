@@ -249,8 +249,8 @@ Steady::time_point Engine::Impl::sweep(Locked& locked, Steady::time_point now) {
           continue;
         }
       }
-      if (slot->ahead && slot->since + kTakeBackAfter > now) next = std::min(next, slot->since + kTakeBackAfter);
-      else if (slot->ahead && take_back(*slot)) dispatch(locked, slot->pool);
+      if (!slot->ahead.empty() && slot->since + kTakeBackAfter > now) next = std::min(next, slot->since + kTakeBackAfter);
+      else if (take_back(*slot)) dispatch(locked, slot->pool);
       if (slot->log_watched) continue;
       if (slot->since + kLogWatchAfter <= now) {
         slot->log_watched = true;
@@ -336,11 +336,12 @@ void Engine::Impl::forget(Slot& slot) {
   if (slot.state == Slot::State::kBooting) --slot.runtime->booting;
   std::erase(slot.runtime->generic, self);
   if (!slot.pool) return;
-  if (slot.ahead && (stopping || stopped || !take_back(slot))) {
-    const std::string id = slot.ahead->invocation.request_id;
-    refuse(std::move(*slot.ahead), Outcome::kCrashed, stopping || stopped ? stopping_payload() : exit_payload(id, {}));
-    slot.ahead.reset();
+  if (!stopping && !stopped) take_back(slot);
+  for (Call& call : slot.ahead) {
+    const std::string id = call.invocation.request_id;
+    refuse(std::move(call), Outcome::kCrashed, stopping || stopped ? stopping_payload() : exit_payload(id, {}));
   }
+  slot.ahead.clear();
   std::erase(slot.pool->idle, self);
   if (slot.state == Slot::State::kLoading) --slot.pool->loading;
   if (slot.state == Slot::State::kFinishing) --slot.pool->finishing;

@@ -6,6 +6,7 @@
 
 #include "core/hash.h"
 #include "services/dynamodb/compression.h"
+#include "services/dynamodb/export_filter.h"
 #include "services/dynamodb/exports.h"
 #include "services/dynamodb/history.h"
 #include "services/dynamodb/import_reader.h"
@@ -106,13 +107,15 @@ struct World {
     run(items.write(kScope, write));
   }
   void at(std::int64_t minute) { clock.set(Millis(std::chrono::milliseconds(kStartMs + minute * kMinuteMs))); }
-  TransferRecord request(std::string type, std::int64_t from, std::int64_t to) {
+  TransferRecord request(std::string type, std::int64_t from, std::int64_t to, std::string format = "DYNAMODB_JSON", std::string filter = "") {
     TransferRecord record;
     record.table = **run(catalog.find_if(store.snapshot(), kScope, "orders"));
     record.bucket = "bucket";
     record.prefix = "out";
     record.type = std::move(type);
     record.view = "NEW_AND_OLD_IMAGES";
+    record.format = std::move(format);
+    record.filter = std::move(filter);
     record.from_ms = kStartMs + from * kMinuteMs;
     record.at_ms = kStartMs + to * kMinuteMs;
     return run(transfers.create(std::move(record)));
@@ -139,10 +142,10 @@ struct World {
     }
   }
   // Lines of all data files, in order of their text.
-  std::vector<std::string> lines() {
+  std::vector<std::string> lines(std::string_view ending = ".json.gz") {
     std::vector<std::string> out;
     for (const auto& [key, bytes] : objects.objects) {
-      if (!key.ends_with(".json.gz")) continue;
+      if (!key.ends_with(ending)) continue;
       LineReader reader;
       const auto take = [&](std::string_view line, bool) { out.emplace_back(line); };
       reader.feed(unpacked(Compression::kGzip, bytes), take);
@@ -277,6 +280,28 @@ TEST(Exports, IncrementalOnesTellWhatChanged) {
       R"({"Metadata":{"WriteTimestampMicros":{"N":")" + micros(10) + R"("}},"Keys":{"p":{"S":"made"}},"NewImage":{"color":{"S":"1"},"p":{"S":"made"}}})",
       R"({"Metadata":{"WriteTimestampMicros":{"N":")" + micros(10) + R"("}},"Keys":{"p":{"S":"removed"}},"OldImage":{"color":{"S":"1"},"p":{"S":"removed"}}})",
       R"({"Metadata":{"WriteTimestampMicros":{"N":")" + micros(11) + R"("}},"Keys":{"p":{"S":"changed"}},"OldImage":{"color":{"S":"1"},"p":{"S":"changed"}},"NewImage":{"color":{"S":"3"},"p":{"S":"changed"}}})"));
+}
+
+TEST(Exports, IncrementalOnesAreFilteredByEitherImageAndMayBeIon) {
+  World world;
+  world.at(1);
+  world.put("was", "red");
+  world.put("becomes", "blue");
+  world.put("never", "blue");
+  world.at(10);
+  world.put("was", "blue");
+  world.put("becomes", "red");
+  world.put("never", "green");
+  world.at(40);
+  aws::model::dynamodb::FilterSpecification filter;
+  filter.filter_expression = "color = :c";
+  filter.expression_attribute_values = {{":c", AttributeValue::string("red")}};
+  world.request("INCREMENTAL_EXPORT", 5, 30, "ION", encode_filter(filter));
+  world.run_exports();
+  EXPECT_THAT(world.lines(), ElementsAre());
+  EXPECT_THAT(world.lines(".ion.gz"), ElementsAre(
+      R"($ion_1_0 {Metadata:{WriteTimestampMicros:17900006d8},Keys:{p:"becomes"},OldImage:{color:"blue",p:"becomes"},NewImage:{color:"red",p:"becomes"}})",
+      R"($ion_1_0 {Metadata:{WriteTimestampMicros:17900006d8},Keys:{p:"was"},OldImage:{color:"red",p:"was"},NewImage:{color:"blue",p:"was"}})"));
 }
 
 TEST(Exports, FailWithTheReasonOfS3) {
