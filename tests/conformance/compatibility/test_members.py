@@ -22,12 +22,6 @@ def package():
 FUNCTION = dict(Runtime="nodejs22.x", Role="arn:aws:iam::111122223333:role/r", Handler="index.handler", Code={"ZipFile": package()})
 
 REFUSED = [
-    ("format_of_an_export", "dynamodb", "export_table_to_point_in_time",
-     dict(TableArn="arn:aws:dynamodb:us-east-1:111122223333:table/refused", S3Bucket="refused", ExportFormat="ION"),
-     "ValidationException", "Parvis does not support ExportFormat 'ION' in ExportTableToPointInTime: only DYNAMODB_JSON"),
-    ("format_of_an_import", "dynamodb", "import_table",
-     dict(S3BucketSource={"S3Bucket": "refused"}, InputFormat="ION", TableCreationParameters=dict(TABLE, TableName="refused")),
-     "ValidationException", "InputFormat 'ION'"),
     ("source_of_a_global_table", "dynamodb", "create_table",
      dict(TABLE, TableName="refused", GlobalTableSourceArn="arn:aws:dynamodb:us-east-1:111122223333:table/other"), "ValidationException",
      "GlobalTableSourceArn"),
