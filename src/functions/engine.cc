@@ -19,7 +19,6 @@ constexpr milliseconds kScaleWait{5};         // a call that has waited this lon
 constexpr milliseconds kSlow{20};             // functions whose calls take this long on average get workers without a wait
 constexpr milliseconds kMemoryReadEvery{100};
 constexpr std::size_t kAheadMax = 3;         // calls that a busy worker has beside its own
-constexpr microseconds kAheadMeanMax{1000};   // functions whose calls take this long on average have none sent ahead
 constexpr milliseconds kLogWatchAfter{20};    // calls that take longer have their output read as it comes
 constexpr milliseconds kUnfairnessMax{2};     // how long a call may wait for others of the worker's own thread
 constexpr std::size_t kSameHomeSearch = 16;
@@ -131,7 +130,7 @@ void Engine::Impl::begin(Locked& locked, const std::shared_ptr<Slot>& slot, Call
 // and the kernel a wake-up. Not for a function that may keep it waiting; sweep() takes them back when this once happens all the same.
 void Engine::Impl::send_ahead(Locked& locked, const std::shared_ptr<Slot>& slot) {
   Pool& pool = *slot->pool;
-  if (slot->door || pool.retired || pool.debugged || pool.mean.count() == 0 || pool.mean > kAheadMeanMax) return;
+  if (slot->door || pool.retired || pool.debugged || pool.mean.count() == 0 || pool.mean > options.ahead_mean_max) return;
   while (!pool.waiting.empty() && slot->ahead.size() < kAheadMax) {
     Call call = take_waiting(pool, slot->home(), Steady::now());
     std::string message = invoke_head(call.invocation, call.spec->timeout) + call.invocation.payload;

@@ -117,6 +117,7 @@ struct EngineOptions {
   unsigned workers_max = 64;
   unsigned prebooted = 2;           // kept ready per runtime once a function of it is known
   unsigned queue_max = 1000;        // waiting calls per function
+  std::chrono::microseconds ahead_mean_max{1000};  // functions whose calls take longer on average have none sent ahead
   std::chrono::milliseconds idle_timeout{300'000};
   // Environments that prepare() loads together take at most this much memory; 0: no bound. What it counts are private pages.
   std::uint64_t warm_bytes_max = 0;

@@ -367,12 +367,13 @@ TEST_F(EngineTest, ListenersOfSigtermRunBeforeTheEnd) {
 // Under load a worker has its next call before it has answered the last one. That call is not held up, lost, or run twice.
 TEST_F(EngineTest, CallsSentAheadFareAsOthersDo) {
   options.workers_max = 2;
+  options.ahead_mean_max = 1s;  // however slow the machine is
   const fs::path ran = folder / "ran";
   const auto spec = function("const { appendFileSync } = require('fs'); exports.handler = async (e) => { if (e.warm) return 0;"
                              "console.log('line ' + e.n); appendFileSync('" + ran.string() + "', e.n + '\\n');"
                              "if (e.slow) await new Promise((r) => setTimeout(r, 2000)); if (e.end) process.exit(1); return e.n; };");
   options.sandbox.reset();  // the function writes beside its code
-  for (int i = 0; i < 300; ++i) call(spec, R"({"warm":1})");
+  for (int i = 0; i < 20; ++i) call(spec, R"({"warm":1})");
   for (const char* odd : {"slow", "end"}) {
     const std::uint64_t before = engine->stats().sent_ahead;
     fs::remove(ran);
@@ -386,8 +387,7 @@ TEST_F(EngineTest, CallsSentAheadFareAsOthersDo) {
       EXPECT_THAT(got.log, ContainsRegex("^START RequestId: [^\n]*\n[^\n]*line " + std::to_string(i) + "\nEND [^\n]*\nREPORT [^\n]*\n$"));
     }
     EXPECT_EQ(open[40].get().outcome, std::string_view(odd) == "end" ? Outcome::kCrashed : Outcome::kOk);
-    if (!kThreadSanitizer) EXPECT_GT(engine->stats().sent_ahead, before);
-    for (int i = 0; i < 300; ++i) call(spec, R"({"warm":1})");  // fast on average again
+    EXPECT_GT(engine->stats().sent_ahead, before);
   }
   std::multiset<std::string> lines;
   std::ifstream file(ran);
