@@ -26,13 +26,7 @@ using std::chrono::milliseconds;
 constexpr unsigned kRelaysMax = 32;                 // per function
 constexpr std::size_t kGreetingBytesMax = 16 << 10;  // the head of a debugger's first request
 constexpr milliseconds kEnvironmentWait{15'000}, kEnvironmentCheck{50};
-constexpr milliseconds kInitTimeoutMin{10'000};      // as pool.cc
 constexpr auto kAwait = asio::as_tuple(use_awaitable);
-
-milliseconds limit_of(const Slot& slot) {
-  const milliseconds timeout = slot.call ? slot.call->spec->timeout : slot.spec->timeout;
-  return slot.state == Slot::State::kLoading ? std::max(kInitTimeoutMin, timeout) : timeout;
-}
 
 }  // namespace
 

@@ -15,16 +15,12 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kScaleWait{5};         // a call that has waited this long starts a worker
 constexpr milliseconds kSlow{20};             // functions whose calls take this long on average get workers without a wait
 constexpr milliseconds kMemoryReadEvery{100};
 constexpr std::size_t kAheadMax = 3;         // calls that a busy worker has beside its own
-constexpr milliseconds kLogWatchAfter{20};    // calls that take longer have their output read as it comes
 constexpr milliseconds kUnfairnessMax{2};     // how long a call may wait for others of the worker's own thread
 constexpr std::size_t kSameHomeSearch = 16;
 constexpr unsigned kRemoteCallsMax = 4;       // after so many in a row from one other thread a worker moves there
-
-std::string stopping_payload() { return error_payload("Runtime.ExitError", "the function engine is stopping"); }
 
 std::string error_type(const std::string& payload) {
   boost::system::error_code error;
@@ -134,13 +130,16 @@ void Engine::Impl::send_ahead(Locked& locked, const std::shared_ptr<Slot>& slot)
   while (!pool.waiting.empty() && slot->ahead.size() < kAheadMax) {
     Call call = take_waiting(pool, slot->home(), Steady::now());
     std::string message = invoke_head(call.invocation, call.spec->timeout) + call.invocation.payload;
-    if (call.stream || message.size() > Worker::kPacketBytes) return pool.waiting.push_front(std::move(call));
+    if (call.stream || message.size() > Worker::kPacketBytes) {
+      pool.waiting.push_front(std::move(call));
+      break;
+    }
     --waiting;
     ++sent_ahead;
     slot->ahead.push_back(std::move(call));
-    wake_at(slot->since + kTakeBackAfter);
     locked.after([slot, message = std::move(message)] { slot->send(message); });
   }
+  if (!slot->ahead.empty()) wake_at(slot->since + kTakeBackAfter);
 }
 
 bool Engine::Impl::take_back(Slot& slot) {

@@ -27,6 +27,8 @@ namespace parvis::functions {
 
 using Steady = std::chrono::steady_clock;
 inline constexpr std::chrono::milliseconds kTakeBackAfter{5};  // a call that was sent ahead waits for another worker after this
+inline constexpr std::chrono::milliseconds kScaleWait{5};      // a call that has waited this long starts a worker
+inline constexpr std::chrono::milliseconds kLogWatchAfter{20};  // calls that take longer have their output read as it comes
 
 struct Call {
   std::shared_ptr<const FunctionSpec> spec;
@@ -93,6 +95,7 @@ inline constexpr unsigned kKeepFailuresMax = 3;  // after so many loads in a row
 inline constexpr std::string_view kInitFailure = "FUNCTION_ERROR_INIT_FAILURE";  // as Lambda says it
 
 std::string version_of(const FunctionSpec& spec);  // "$LATEST" or a number
+std::chrono::milliseconds limit_of(const Slot& slot);  // how long what it does now, a call or loading, may take
 bool processors_busy();  // everything that this machine can run at once is running
 
 // All workers and waiting calls of one function version.

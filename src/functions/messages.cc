@@ -82,6 +82,8 @@ std::string exit_payload(const std::string& request_id, const ExitStatus& status
   return error_payload("Runtime.ExitError", fmt::format("RequestId: {} Error: Runtime exited {}", request_id, why));
 }
 
+std::string stopping_payload() { return error_payload("Runtime.ExitError", "the function engine is stopping"); }
+
 std::string out_of_memory_payload(const std::string& request_id) {
   return error_payload("Runtime.OutOfMemory", fmt::format("RequestId: {} Error: Runtime exited with error: signal: killed", request_id));
 }

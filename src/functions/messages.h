@@ -26,6 +26,7 @@ std::string too_large_payload(std::size_t bytes_max);
 std::string timeout_payload(const std::string& request_id, std::chrono::milliseconds timeout);
 std::string exit_payload(const std::string& request_id, const ExitStatus& status);
 std::string out_of_memory_payload(const std::string& request_id);
+std::string stopping_payload();
 
 std::string start_line(const std::string& request_id, const std::string& version);
 std::string timeout_line(Millis now, const std::string& request_id, std::chrono::milliseconds timeout);

@@ -27,9 +27,7 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kCodeCachesMax = 256;
-constexpr milliseconds kLogWatchAfter{20};
 constexpr milliseconds kStarterPause{30};
-constexpr milliseconds kInitTimeoutMin{10'000};  // Lambda's limit of the init phase
 
 // Interpreters read these at their start only, so a function that sets one boots a worker of its own.
 constexpr std::array kStartupVariables = {"NODE_OPTIONS", "NODE_EXTRA_CA_CERTS", "NODE_ICU_DATA", "NODE_V8_COVERAGE", "UV_THREADPOOL_SIZE",
@@ -220,7 +218,7 @@ void Engine::Impl::begin_loading(const std::shared_ptr<Slot>& slot, const std::s
   slot->state = Slot::State::kLoading;
   slot->pool = pool;
   slot->spec = slot->kept ? pool->kept_spec : pool->spec;
-  slot->deadline = slot->since + std::max<milliseconds>(kInitTimeoutMin, pool->spec->timeout);
+  slot->deadline = slot->since + limit_of(*slot);
   wake_at(slot->since + kLogWatchAfter);
 }
 

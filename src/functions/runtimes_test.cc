@@ -2,22 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-#include <thread>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/use_future.hpp>
-#include <boost/json.hpp>
-
-#include "functions/engine.h"
+#include "functions/engine_fixture.h"
 
 namespace parvis::functions {
 namespace {
 
-namespace fs = std::filesystem;
-using namespace std::chrono_literals;
 using testing::HasSubstr;
 
 // A bootstrap in Python's standard library alone. `answer(call)` is the test's: call has id, event, headers.
@@ -44,42 +33,19 @@ while True:
     handle(headers['Lambda-Runtime-Aws-Request-Id'], body, headers)
 )";
 
-struct RuntimesTest : testing::Test {
+struct RuntimesTest : EngineTest {
   RuntimesTest() {
-    std::string name = (fs::temp_directory_path() / "parvis-runtimes-XXXXXX").string();
-    folder = mkdtemp(name.data());
-    EngineOptions options;
     options.node_path = "/nowhere/node";
+    options.node_sdk_dir.clear();
     options.python_path = PARVIS_TEST_PYTHON;
-    options.scratch_dir = folder / "scratch";
-    options.prebooted = 1;
-    if (std::getenv("PARVIS_TEST_SANDBOX")) {  // the same rules hold inside: ctest runs this program a second time
-      fs::create_directories(folder / "empty");
-      static const sandbox::Facilities host = sandbox::probe((folder / "empty").string());
-      options.sandbox = SandboxOptions{.facilities = host, .empty_dir = folder / "empty", .shelves = {folder}};
-    }
-    engine = std::make_unique<Engine>(context, clock, entropy, options);
-    thread = std::thread([this] { context.run(); });
-  }
-  ~RuntimesTest() override {
-    engine->stop();
-    work.reset();
-    thread.join();
-    engine.reset();
-    fs::remove_all(folder);
+    options.on_log_line = {};
+    start();
   }
   std::shared_ptr<FunctionSpec> make(const std::string& runtime, const std::string& file, const std::string& code) {
-    const fs::path code_dir = folder / ("code" + std::to_string(functions++));
-    fs::create_directories(code_dir);
-    std::ofstream(code_dir / file) << code;
-    fs::permissions(code_dir / file, fs::perms(0755));
-    auto spec = std::make_shared<FunctionSpec>();
-    spec->key = code_dir;
-    spec->name = "greet";
+    auto spec = function(code, file);
+    fs::permissions(fs::path(spec->code_dir) / file, fs::perms(0755));
     spec->runtime = runtime;
     spec->handler = "app.handler";
-    spec->code_dir = code_dir;
-    spec->timeout = 20s;
     return spec;
   }
   std::shared_ptr<FunctionSpec> python(const std::string& code) { return make("python3.12", "app.py", code); }
@@ -93,15 +59,6 @@ struct RuntimesTest : testing::Test {
                     .function_arn = "arn:aws:lambda:eu-central-1:000000000000:function:greet", .client_context = R"({"custom":{"a":"b"}})"};
     return asio::co_spawn(context, engine->invoke(std::move(spec), std::move(what)), asio::use_future).get();
   }
-
-  fs::path folder;
-  Clock clock;
-  Entropy entropy;
-  asio::io_context context;
-  asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
-  std::unique_ptr<Engine> engine;
-  std::thread thread;
-  int functions = 0, calls = 0;
 };
 
 struct FailureCase {

@@ -11,17 +11,15 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kQueueWaitMax{60'000};
-constexpr milliseconds kScaleWait{5};
 constexpr milliseconds kScaleWaitShort{50};      // for functions whose workers would empty the queue sooner than one starts
 constexpr milliseconds kSaturatedWaitMax{500};   // after this a call gets its worker although the processors are busy
 constexpr milliseconds kBlockedCheck{50};        // how often calls look again whether a limit has room
-constexpr milliseconds kLogWatchAfter{20};
 constexpr milliseconds kMemoryCheck{25};         // where nothing else bounds memory: how often it is looked at
 constexpr milliseconds kEndGrace{500};           // Lambda's shutdown phase
 
 bool wants_telemetry(const Slot& slot) { return slot.door && slot.door->extensions().wants_telemetry(); }
 
-std::string stopping_payload() { return error_payload("Runtime.ExitError", "the function engine is stopping"); }
+constexpr milliseconds kInitTimeoutMin{10'000};   // Lambda's limit of the init phase
 
 }  // namespace
 
@@ -192,6 +190,11 @@ void Engine::Impl::ended(Slot& slot, bool broken) {
 }
 
 // --- time ------------------------------------------------------------------------------------------------------------
+
+std::chrono::milliseconds limit_of(const Slot& slot) {
+  const milliseconds timeout = slot.call ? slot.call->spec->timeout : slot.spec->timeout;
+  return slot.state == Slot::State::kLoading ? std::max(kInitTimeoutMin, timeout) : timeout;
+}
 
 // Locked, any thread. The timer itself is touched on `background` only.
 void Engine::Impl::wake_at(Steady::time_point when) {
