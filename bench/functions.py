@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Function calls: warm ratios against a bare Node.js server in the same run, cold starts, and edit to new answer.
-See bench/README.md. Arguments: any of warm, sdk, cold, edit, python, bootstrap, many, burst (all without one)."""
+See bench/README.md. Arguments: any of warm, sdk, cold, edit, python, bootstrap, java, many, burst (all without one)."""
 import concurrent.futures
 import http.client
 import io
@@ -302,6 +302,42 @@ def edit(folder):
             platform.stop()
 
 
+JAVA = """import com.amazonaws.services.lambda.runtime.*;
+import java.util.*;
+public class App implements RequestHandler<Map<String, Object>, Map<String, Object>> {
+  public Map<String, Object> handleRequest(Map<String, Object> event, Context context) { return Map.of("statusCode", 200, "body", "{\\"path\\":\\"" + event.get("rawPath") + "\\"}"); }
+}
+"""
+
+
+def java(folder):
+    """First calls of Java functions with the open runtime interface client, beside the start and end of a bare JVM."""
+    names, project, client = [f"f{n}" for n in range(10)], folder / "java", ROOT / "build/tools/java/lib"
+    if not shutil.which("javac") or not client.exists():
+        return print("java: no JDK here, or no client (script/setup --runtimes)", flush=True)
+    (project / "src").mkdir(parents=True)
+    (project / "src/App.java").write_text(JAVA)
+    subprocess.run(["javac", "--release", "11", "-cp", f"{client}/*", "-d", str(project / "out"), str(project / "src/App.java")], check=True)
+    for number, name in enumerate(names):
+        shutil.copytree(project / "out", project / name)
+        (project / name / "number").write_text(str(number))  # bundles with equal contents are one
+    (project / "template.yaml").write_text(plain_template(names, "java17").replace("app.handler", '"App::handleRequest"'))
+    for sandbox in ("off", "on"):
+        platform = Platform(PARVIS, folder / f"java-{sandbox}", str(project), "--no-warm", "--sandbox", sandbox)
+        try:
+            port = int(platform.api(0).rpartition(":")[2])
+            times = [call(port, f"/{name}")[0] for name in names]
+            print(f"java, sandbox {sandbox}: cold start {spread(times)}", flush=True)
+        finally:
+            platform.stop()
+    floor = []
+    for _ in range(10):
+        start = time.perf_counter()
+        subprocess.run(["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-version"], capture_output=True, check=True)
+        floor.append((time.perf_counter() - start) * 1000)
+    print(f"java: a bare `java -version`, start to end {spread(floor)}", flush=True)
+
+
 MANY, BURST = 1000, 50
 
 
@@ -388,7 +424,7 @@ def burst(folder):
 
 
 def main():
-    wanted = sys.argv[1:] or ["warm", "sdk", "cold", "edit", "python", "bootstrap", "many", "burst"]
+    wanted = sys.argv[1:] or ["warm", "sdk", "cold", "edit", "python", "bootstrap", "java", "many", "burst"]
     folder = pathlib.Path(tempfile.mkdtemp())
     try:
         if "warm" in wanted:
@@ -402,6 +438,8 @@ def main():
         for kind in ("python", "bootstrap"):
             if kind in wanted:
                 other(folder, kind)
+        if "java" in wanted:
+            java(folder)
         if "many" in wanted:
             many(folder)
         if "burst" in wanted:

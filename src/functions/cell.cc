@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "functions/launch.h"
+
 namespace parvis::functions {
 namespace {
 
@@ -19,6 +21,8 @@ constexpr const char* kRuntime = "/var/runtime/";
 constexpr const char* kNodeSdk = "/var/runtime/node_modules";
 constexpr const char* kPythonSdk = "/var/runtime/python";
 constexpr const char* kDebugger = "/var/runtime/debugger";
+constexpr const char* kLanguage = "/var/lang";
+constexpr const char* kJavaClient = "/var/runtime/lib";
 constexpr const char* kCache = "/var/cache/code";
 constexpr const char* kAuthority = "/var/runtime/ca.pem";
 constexpr const char* kBundle = "/var/runtime/ca-bundle.pem";
@@ -33,7 +37,8 @@ std::string file_name(const std::string& path) { return path.substr(path.rfind('
 
 // The system's interpreters find their libraries from where they stand; those that came by npm stand alone.
 Program inside(const Program& program) {
-  if (program.bootstrap) return {.interpreter = std::string(kTask) + "/bootstrap", .client = {}};
+  if (program.kind == Program::Kind::kBootstrap) return {.interpreter = std::string(kTask) + "/bootstrap", .client = {}};
+  if (program.kind == Program::Kind::kJava) return {.interpreter = std::string(kPrograms) + "java", .client = kJavaClient};
   return {.interpreter = program.interpreter.starts_with("/usr/") ? program.interpreter : kPrograms + file_name(program.interpreter), .client = kRuntime + file_name(program.client),
           .sdk_dir = program.sdk_dir.empty() ? "" : program.client.ends_with(".py") ? kPythonSdk : kNodeSdk};
 }
@@ -49,16 +54,22 @@ sandbox::Policy namespace_policy(const EngineOptions& options, const Program& pr
   }
   if (!options.ca_path.empty()) policy.views.push_back({options.ca_path, kAuthority});
   if (!options.ca_bundle_path.empty()) policy.views.insert(policy.views.end(), {{options.ca_bundle_path, kBundle}, {options.ca_bundle_path, kSystemBundle}});
-  if (program.bootstrap && !function) return policy;  // waits for it
-  if (program.bootstrap) {
+  if (program.kind == Program::Kind::kBootstrap && !function) return policy;  // waits for it
+  if (function) {
     policy.shelves.clear();
     policy.views.push_back({function->code_dir, kTask});
     if (!function->layers_dir.empty()) policy.views.push_back({function->layers_dir, kLayers});
+  }
+  if (program.kind == Program::Kind::kBootstrap) return policy;
+  if (program.java) {
+    policy.views.insert(policy.views.end(), {{program.java->home, kLanguage}, {program.client, kJavaClient}});
+    for (const std::string& path : java_files(*program.java)) policy.views.push_back({path, path});
     return policy;
   }
   if (function && debugs_python(options, program)) policy.views.push_back({options.debug->debugpy_dir, std::string(kDebugger) + "/debugpy"});
   const Program seen = inside(program);
-  policy.views.insert(policy.views.end(), {{program.client, seen.client}, {options.sandbox->empty_dir, kCache}});
+  policy.views.push_back({program.client, seen.client});
+  policy.views.push_back({function ? program.cache_dir : options.sandbox->empty_dir, kCache, function != nullptr});
   if (seen.interpreter != program.interpreter) policy.views.push_back({program.interpreter, seen.interpreter});
   if (!program.sdk_dir.empty()) policy.views.push_back({program.sdk_dir, seen.sdk_dir});
   return policy;
@@ -69,12 +80,23 @@ sandbox::Policy landlock_policy(const EngineOptions& options, const Program& pro
   for (const std::string& path : {options.ca_path, options.ca_bundle_path}) {
     if (!path.empty()) policy.views.push_back({path, path});
   }
-  if (!program.bootstrap) policy.views.insert(policy.views.end(), {{program.interpreter, program.interpreter}, {program.client, program.client}});
+  if (program.kind != Program::Kind::kBootstrap) policy.views.insert(policy.views.end(), {{program.interpreter, program.interpreter}, {program.client, program.client}});
+  if (program.java) {
+    policy.views.push_back({program.java->home, program.java->home});
+    for (const std::string& path : java_files(*program.java)) policy.views.push_back({path, path});
+  }
   if (!program.sdk_dir.empty()) policy.views.push_back({program.sdk_dir, program.sdk_dir});
   if (debugs_python(options, program)) policy.views.push_back({options.debug->debugpy_dir, options.debug->debugpy_dir});
   if (function) policy.views.push_back({function->code_dir, function->code_dir});
   if (function && !function->layers_dir.empty()) policy.views.push_back({function->layers_dir, function->layers_dir});
   return policy;
+}
+
+// A place for compiled code that the worker's own user id can write; only this function's workers ever see it.
+bool make_cache(const std::string& folder, std::error_code& error) {
+  fs::create_directories(folder, error);
+  fs::permissions(folder, fs::perms::all, error);
+  return !error;
 }
 
 }  // namespace
@@ -113,11 +135,13 @@ std::expected<std::unique_ptr<Cell>, std::string> Cell::make(const EngineOptions
   std::error_code error;
   fs::create_directories(cell->folder_ + "/tmp", error);
   if (error) return std::unexpected("cannot create " + cell->folder_ + ": " + error.message());
-  cell->own_program_ = program.bootstrap;
-  cell->bootstrap_ = program.bootstrap && function;
-  cell->places_ = {program.interpreter, program.client, program.sdk_dir, cell->folder_ + "/tmp", cell->bootstrap_ ? function->code_dir : cell->folder_, options.ca_path, options.ca_bundle_path};
+  cell->caches_ = program.kind == Program::Kind::kClient;
+  const bool starts_in_code = function && program.kind != Program::Kind::kClient;
+  cell->places_ = {program.interpreter, program.client, program.sdk_dir, cell->folder_ + "/tmp", starts_in_code ? function->code_dir : cell->folder_, options.ca_path, options.ca_bundle_path};
   if (!options.sandbox) return cell;
   const bool namespaces = options.sandbox->facilities.namespaces;
+  cell->furnished_ = namespaces && function;
+  if (cell->furnished_ && cell->caches_ && !make_cache(program.cache_dir, error)) return std::unexpected("cannot create " + program.cache_dir + ": " + error.message());
   auto plan = options.sandbox->plans->of(namespaces ? namespace_policy(options, program, function) : landlock_policy(options, program, cell->folder_, function));
   if (!plan) return std::unexpected(plan.error());
   auto made = sandbox::Sandbox::make(std::move(*plan), number);
@@ -152,14 +176,11 @@ std::expected<Cell::FunctionPlaces, std::string> Cell::take_in(int pidfd, const 
     return std::unexpected("the limits of the worker's control group cannot be set");
   if (!sandbox_->isolated()) return FunctionPlaces{function.code_dir, ""};
   if (doors_ && function.reach) doors_->narrow(*function.reach);
-  if (bootstrap_) return FunctionPlaces{kTask, ""};
+  if (furnished_) return FunctionPlaces{kTask, caches_ ? kCache : ""};
   std::vector<sandbox::View> views{{function.code_dir, kTask}};
-  if (!own_program_) {
+  if (caches_) {
     std::error_code error;
-    fs::create_directories(cache_dir, error);
-    // Writable by the worker's own user id; only this function's workers ever see the folder.
-    fs::permissions(cache_dir, fs::perms::all, error);
-    if (error) return std::unexpected("cannot create " + cache_dir + ": " + error.message());
+    if (!make_cache(cache_dir, error)) return std::unexpected("cannot create " + cache_dir + ": " + error.message());
     views.push_back({cache_dir, kCache, true});
   }
   if (!function.layers_dir.empty()) views.push_back({function.layers_dir, kLayers});

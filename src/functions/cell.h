@@ -5,6 +5,7 @@
 #include <expected>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,13 +21,17 @@ struct WorkerPlaces {
 
 // What a worker runs, as paths of the host.
 struct Program {
+  enum class Kind { kClient, kBootstrap, kJava };  // an interpreter with our client; the function's own program; a Java with the client's jars
   std::string interpreter, client, sdk_dir = {};
-  bool bootstrap = false;  // the function's own program: its code is there from the start
+  Kind kind = Kind::kClient;
+  std::string cache_dir = {};  // for compiled code, when the function is known
+  std::optional<Java> java = {};
 };
 
 class Cell {
  public:
-  // `function`: what the worker will run, when that is known already. Without a mount namespace it must be.
+  // `function`: what the worker will run, when that is known already; its code is there from the start then. Without a mount namespace it
+  // must be known.
   static std::expected<std::unique_ptr<Cell>, std::string> make(const EngineOptions& options, const Program& program, unsigned number, const FunctionSpec* function);
   ~Cell();  // removes the folder; the worker has ended
   Cell(const Cell&) = delete;
@@ -34,8 +39,9 @@ class Cell {
 
   const WorkerPlaces& places() const { return places_; }
   const std::shared_ptr<sandbox::Sandbox>& sandbox() const { return sandbox_; }
+  bool isolated() const { return sandbox_ && sandbox_->isolated(); }  // its places are Lambda's
   // Whether the worker has a network of its own. Then open_network() has to be called while it waits in its namespaces, and
-  // watch_connects() once it runs. `runtime_api`: of a bootstrap.
+  // watch_connects() once it runs. `runtime_api`: where it has one.
   bool has_network() const { return network_ != nullptr; }
   std::expected<void, std::string> open_network(pid_t pid, network::ServeConnection runtime_api);
   void watch_connects(Fd connects);
@@ -54,7 +60,7 @@ class Cell {
   std::shared_ptr<sandbox::Sandbox> sandbox_;
   std::shared_ptr<network::Host> network_;
   std::shared_ptr<network::Doors> doors_;
-  bool own_program_ = false, bootstrap_ = false;  // a bootstrap; its code is there from the start
+  bool caches_ = false, furnished_ = false;  // has a place for compiled code; its code is there from the start
 };
 
 // The variables that name folders of the host (code, layers, SDK), as the worker will see those.

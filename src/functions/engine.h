@@ -95,6 +95,12 @@ struct SandboxOptions {
   std::shared_ptr<sandbox::Plans> plans = {};  // made by the engine
 };
 
+// An installed Java: its major version and JAVA_HOME.
+struct Java {
+  unsigned major = 0;
+  std::string home;
+};
+
 // Which functions are debugged, and how (functions/debugging.h).
 struct DebugOptions {
   std::function<bool(const std::string& function)> wanted;  // by name; any thread, with the engine locked
@@ -109,6 +115,8 @@ struct EngineOptions {
   std::map<unsigned, std::string> node_majors = {};  // interpreters of nodejs runtimes by major version; node_path for the others
   std::string python_path = {};     // resolved interpreter of python3 runtimes; may be empty
   std::string python_sdk_dir = {};  // folder of packages with boto3, may be empty
+  std::vector<Java> javas = {};     // of find_javas (functions/launch.h)
+  std::string java_client_dir = {};  // folder with the jars of the Java runtime interface client, may be missing
   std::string scratch_dir;          // for sockets and private /tmp folders
   std::string ca_path = {}, ca_bundle_path = {};  // PEM: the authority that signs AWS's names for the platform, and the system's with it; may be empty
   std::map<std::string, std::string> client_environment = {};  // what our runtime clients are told at their start; functions do not see it

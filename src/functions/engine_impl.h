@@ -62,7 +62,7 @@ struct Slot final : Worker {
   std::shared_ptr<Runtime> runtime;
   Fd orders;                         // of a starter that waits for a bootstrap's function: what it will run
   unsigned api_port = 0;
-  std::shared_ptr<RuntimeApi> door;  // of a bootstrap; closed on `background`
+  std::shared_ptr<RuntimeApi> door;  // of a bootstrap, of Java, and where extensions are; closed on `background`
 
   // Guarded by the engine's mutex.
   std::atomic<State> state = State::kBooting;  // a frame tells the home's thread what it was, without the lock
@@ -117,9 +117,11 @@ struct Pool {
 
 // One interpreter: how its workers start, and those that wait for a function.
 struct Runtime {
-  enum class Kind { kNode, kPython, kHttp };  // kHttp: the function's own bootstrap, over the public Runtime API
+  enum class Kind { kNode, kPython, kHttp, kJava };  // kHttp: the function's own bootstrap, over the public Runtime API, as kJava
   std::string name = {}, interpreter = {}, client = {};
   Kind kind = Kind::kNode;
+  std::optional<Java> java = {};
+  bool speaks_http() const { return kind == Kind::kHttp || kind == Kind::kJava; }
   std::deque<std::shared_ptr<Slot>> generic = {};  // the oldest first
   bool wanted = false;       // a function of it is known
   unsigned booting = 0;
@@ -195,6 +197,10 @@ struct Engine::Impl : std::enable_shared_from_this<Engine::Impl> {
   void start_worker(Locked& locked, const std::shared_ptr<Pool>& pool, Why why = Why::kCall);
   void begin_loading(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool, Why why);  // locked
   void boot_for(const std::shared_ptr<Pool>& pool, Why why);  // background, not locked
+  struct Lines;  // boot.cc, as the next six
+  std::expected<Lines, std::string> open_lines(const Runtime& runtime, const FunctionSpec* spec, bool has_door, bool own_network);
+  std::map<std::string, std::string> start_environment(const Runtime& runtime, const FunctionSpec* spec, const Cell& cell, const std::string& log_stream) const;
+  std::vector<std::string> runtime_arguments(const Runtime& runtime, const FunctionSpec* spec, const Cell& cell) const;
   std::expected<std::shared_ptr<Slot>, std::string> boot(const std::shared_ptr<Runtime>& runtime, const FunctionSpec* spec, bool own_environment);  // spec null: generic
   void load(const std::shared_ptr<Slot>& slot, const std::shared_ptr<Pool>& pool);
   void give_orders(const std::shared_ptr<Slot>& slot, const FunctionSpec& spec);

@@ -23,6 +23,7 @@
 
 #include "core/clock.h"
 #include "core/entropy.h"
+#include "core/fd.h"
 #include "http/client.h"
 #include "http/message.h"
 
@@ -37,7 +38,6 @@ class Extensions : public std::enable_shared_from_this<Extensions> {
   struct Setup {
     Function function;
     std::vector<std::string> external;  // what was started and must register; anything else is an internal extension
-    bool reachable = true;              // what listens in the worker can be reached from here, for telemetry
   };
   // Called on the context's thread.
   struct Events {
@@ -47,6 +47,7 @@ class Extensions : public std::enable_shared_from_this<Extensions> {
   Extensions(asio::io_context& context, const Clock& clock, Entropy& entropy, Setup setup, Events events);
 
   void configure(Setup setup) { setup_ = std::move(setup); }  // before the worker runs
+  void connect_by(std::function<Fd()> socket);  // before, too: makes the sockets in the worker's network that telemetry goes by
   static bool serves(std::string_view path);
   awaitable<http::Response> handle(http::Request request);
 
@@ -95,7 +96,7 @@ class Extensions : public std::enable_shared_from_this<Extensions> {
   std::map<std::string, Extension> extensions_;  // by id
   std::map<std::string, Subscriber> subscribers_;  // by the extension's id
   asio::steady_timer changed_;
-  http::Client client_;
+  std::unique_ptr<http::Client> client_;
   std::atomic<bool> subscribed_{false};
   std::atomic<long> grace_ms_{0};
 };

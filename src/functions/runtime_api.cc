@@ -4,6 +4,7 @@
 #include <variant>
 
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -32,7 +33,7 @@ http::Response forbidden() { return refused(403, "InvalidStateTransition", "Stat
 std::string error_body(const http::Request& request) {
   boost::system::error_code failed;
   const auto value = boost::json::parse(request.body, failed);
-  if (!failed && value.is_object() && value.get_object().contains("errorType")) return request.body;
+  if (!failed && value.is_object() && (value.get_object().contains("errorType") || value.get_object().contains("errorMessage"))) return request.body;
   const auto type = request.headers.get("Lambda-Runtime-Function-Error-Type");
   return error_payload(type.empty() ? "Runtime.Unknown" : type, request.body);
 }
@@ -47,7 +48,8 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
   Door(asio::io_context& context, Fd channel, const Clock& clock) : context_(context), clock_(clock), channel_(context), changed_(context), in_("LIT", kFromEngineBytesMax) {
     channel_.assign(asio::local::stream_protocol(), channel.release());
   }
-  void start(asio::io_context& context, Entropy& entropy, Extensions::Setup setup, bool listen) {
+  void start(asio::io_context& context, Entropy& entropy, Extensions::Setup setup, bool listen, Framed framed) {
+    if (framed.messages.get() >= 0) runtime_.emplace(context, std::move(framed));
     Extensions::Events events{.ready = [weak = weak_from_this()] { if (const auto self = weak.lock()) self->announce(); },
                               .failed = [weak = weak_from_this()](const std::string& type, const std::string& message) { if (const auto self = weak.lock()) self->extension_failed(type, message); }};
     extensions_ = std::make_shared<Extensions>(context, clock_, entropy, std::move(setup), std::move(events));
@@ -64,7 +66,8 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
                                              [weak = weak_from_this()](http::Request request) { return serve(weak, std::move(request)); });
     port_ = server_->port();
     asio::co_spawn(context, read(shared_from_this()), [](std::exception_ptr) {});
-    asio::co_spawn(context, send(shared_from_this(), frame('H', {})), [](std::exception_ptr) {});
+    if (runtime_) asio::co_spawn(context, relay(shared_from_this()), [](std::exception_ptr) {});
+    else asio::co_spawn(context, send(shared_from_this(), frame('H', {})), [](std::exception_ptr) {});
   }
   std::uint16_t port() const override { return port_; }
   std::function<void(Fd, std::shared_ptr<void>)> connections() override {
@@ -79,6 +82,7 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
     closed_ = true;
     boost::system::error_code ignored;
     channel_.close(ignored);
+    if (runtime_) runtime_->messages.close(ignored), runtime_->answers.close(ignored);
     changed_.cancel();
     extensions_->close();
     server_.reset();
@@ -96,7 +100,7 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
   awaitable<http::Response> handle(http::Request request) {
     const std::string path(request.path());
     if (Extensions::serves(path)) co_return co_await extensions_->handle(std::move(request));
-    if (!path.starts_with(kBase)) co_return refused(404, "NotFound", "The Runtime, Extensions and Telemetry APIs are served here");
+    if (runtime_ || !path.starts_with(kBase)) co_return refused(404, "NotFound", "The Runtime, Extensions and Telemetry APIs are served here");
     const std::string rest = path.substr(kBase.size());
     if (rest == "invocation/next") co_return request.method == "GET" ? co_await next() : answer(405, "{}");
     if (request.method != "POST") co_return answer(405, "{}");
@@ -162,15 +166,59 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
     co_return response;
   }
 
+  // --- a runtime that speaks frames ---
+
+  struct Runtime {
+    Runtime(asio::io_context& context, Framed framed) : messages(context), answers(context, framed.answers.release()) { messages.assign(asio::local::stream_protocol(), framed.messages.release()); }
+    asio::local::stream_protocol::socket messages;
+    asio::posix::stream_descriptor answers;
+    FrameDecoder in{"HREPCOFN", kFrameBytesMax};
+  };
+
+  static awaitable<> relay(std::shared_ptr<Door> self) {
+    for (;;) {
+      const auto room = self->runtime_->in.room();
+      self->runtime_->in.commit(co_await self->runtime_->answers.async_read_some(asio::buffer(room.data(), room.size()), use_awaitable));
+      FrameView view;
+      FrameDecoder::State state;
+      while ((state = self->runtime_->in.next(view)) == FrameDecoder::State::kFrame) co_await self->said(view.type, view.flags, view.body);
+      if (state == FrameDecoder::State::kBroken) co_return co_await send(self, frame('D', {}));  // out of place: the engine ends the worker
+    }
+  }
+
+  awaitable<> said(char type, unsigned flags, std::string_view body) {
+    if (type == 'R') {
+      loaded_flags_ = flags;
+      asking_ = true;
+      co_return announce();
+    }
+    if (type == 'P' || type == 'C') phase_ = Phase::kAnswering;
+    if (type != 'O' && type != 'F') co_return co_await send(shared_from_this(), frame(type, body, flags));
+    phase_ = Phase::kAnswering;
+    const std::string call = open_ ? open_->id : "";
+    co_await send(shared_from_this(), frame(type, body, flags));
+    extensions_->record("platform.runtimeDone", boost::json::object{{"requestId", call}, {"status", type == 'F' ? "error" : "success"}});
+    open_.reset();
+    phase_ = Phase::kReady;
+    answered_ = asking_ = true;
+    announce();
+  }
+
+  static awaitable<> hand(std::shared_ptr<Door> self, std::string bytes) {
+    boost::system::error_code ignored;  // it has ended: the engine sees that itself
+    co_await asio::async_write(self->runtime_->messages, asio::buffer(bytes), asio::redirect_error(use_awaitable, ignored));
+  }
+
   // The runtime waits for a call and so do the extensions: the environment is initialized, or done with its call.
   void announce() {
+    if (ending_ && runtime_) return asio::co_spawn(context_, hand(shared_from_this(), frame('T', {})), [](std::exception_ptr) {});  // it ends by itself
     if (ending_) return tell(frame('D', {}));
     if (!asking_ || !extensions_->ready()) return;
     if (phase_ == Phase::kInit) {
       phase_ = Phase::kReady;
       extensions_->initialized();
       extensions_->record("platform.initRuntimeDone", boost::json::object{{"initializationType", "on-demand"}, {"phase", "init"}, {"status", "success"}});
-      tell(frame('R', {}));
+      tell(frame('R', {}, loaded_flags_));
     } else if (std::exchange(answered_, false)) {
       tell(frame('D', {}));
     }
@@ -197,6 +245,7 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
       FrameView view;
       while (self->in_.next(view) == FrameDecoder::State::kFrame) {
         if (view.type == 'I') self->take(view.body);
+        if (self->runtime_ && view.type != 'T') co_await hand(self, frame(view.type, view.body, view.flags));
         if (view.type == 'T') {
           self->ending_ = true;
           if (!self->extensions_->shutdown("spindown")) self->announce();
@@ -217,6 +266,7 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
                  .deadline_ms = clock_.wall().time_since_epoch().count() + meta.at("timeoutMs").to_number<std::int64_t>()};
     extensions_->invoke({.request_id = open_->id, .arn = open_->arn, .trace = open_->trace, .deadline_ms = open_->deadline_ms});
     extensions_->record("platform.start", boost::json::object{{"requestId", open_->id}});
+    if (runtime_) asking_ = false, phase_ = Phase::kOpen;
     changed_.cancel();
   }
 
@@ -234,15 +284,17 @@ class Door final : public RuntimeApi, public std::enable_shared_from_this<Door> 
   std::uint16_t port_ = 0;
   Phase phase_ = Phase::kInit;
   std::shared_ptr<Extensions> extensions_;
+  std::optional<Runtime> runtime_;
+  unsigned loaded_flags_ = 0;
   bool closed_ = false, asking_ = false, answered_ = false, ending_ = false;
   std::optional<Open> open_;
 };
 
 }  // namespace
 
-std::shared_ptr<RuntimeApi> RuntimeApi::open(asio::io_context& context, Fd channel, const Clock& clock, Entropy& entropy, Extensions::Setup extensions, bool listen) {
+std::shared_ptr<RuntimeApi> RuntimeApi::open(asio::io_context& context, Fd channel, const Clock& clock, Entropy& entropy, Extensions::Setup extensions, bool listen, Framed framed) {
   auto door = std::make_shared<Door>(context, std::move(channel), clock);
-  door->start(context, entropy, std::move(extensions), listen);
+  door->start(context, entropy, std::move(extensions), listen, std::move(framed));
   return door;
 }
 

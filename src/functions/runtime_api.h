@@ -26,7 +26,10 @@ class RuntimeApi {
  public:
   // `channel` is the worker's side of the engine's socket pair. `listen`: on a port of the host; else connections come by
   // connections() alone. Throws std::system_error when no port can be had.
-  static std::shared_ptr<RuntimeApi> open(asio::io_context& context, Fd channel, const Clock& clock, Entropy& entropy, Extensions::Setup extensions = {}, bool listen = true);
+  // A runtime client that speaks frames itself (ours) instead of asking for calls by HTTP: its messages pass through, so that extensions
+  // can be beside it. Without: no descriptors.
+  struct Framed { Fd messages, answers; };
+  static std::shared_ptr<RuntimeApi> open(asio::io_context& context, Fd channel, const Clock& clock, Entropy& entropy, Extensions::Setup extensions = {}, bool listen = true, Framed framed = Framed());
   virtual ~RuntimeApi() = default;
   virtual std::uint16_t port() const = 0;  // of 127.0.0.1: what AWS_LAMBDA_RUNTIME_API names
   // Takes connections that were accepted inside the worker's network. Any thread, also after the end.

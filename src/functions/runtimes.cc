@@ -10,6 +10,7 @@
 
 #include "core/hash.h"
 #include "functions/engine_impl.h"
+#include "functions/launch.h"
 #include "functions/node_client.h"
 
 namespace parvis::functions {
@@ -52,20 +53,27 @@ std::expected<std::shared_ptr<Runtime>, std::string> Engine::Impl::runtime_of(co
     made.kind = Runtime::Kind::kHttp;
     made.interpreter = "bootstrap";
   } else if (name.starts_with("java")) {
-    return std::unexpected("the runtime " + name + " is not available: install a JDK and deploy with a bootstrap for provided.al2023 that starts the Java runtime interface client");
+    const auto java = java_of(options.javas, name);
+    if (!java) return std::unexpected(java.error());
+    if (const auto there = check_java_client(options.java_client_dir); !there) return std::unexpected(there.error());
+    made.kind = Runtime::Kind::kJava;
+    made.java = *java;
+    made.interpreter = java->home + "/bin/java";
+    made.client = options.java_client_dir;
+    if (!name.starts_with(fmt::format("java{}", java->major))) spdlog::info("{} runs on Java {} ({})", name, java->major, java->home);
   } else {
-    return std::unexpected("the runtime " + name + " is not supported: nodejs, python3 and provided are");
+    return std::unexpected("the runtime " + name + " is not supported: nodejs, python3, java and provided are");
   }
   auto& runtime = runtimes[made.interpreter];
   if (!runtime) {
-    if (setup_error.empty() && made.kind != Runtime::Kind::kHttp) {
+    if (setup_error.empty() && !made.speaks_http()) {
       made.client = made.kind == Runtime::Kind::kNode ? write_client(options.scratch_dir, "node-client", ".cjs", kNodeClient)
                                                       : write_client(options.scratch_dir, "python-client", ".py", kPythonClient);
       if (made.client.empty()) setup_error = "cannot write the runtime client to " + options.scratch_dir;
     }
     runtime = std::make_shared<Runtime>(std::move(made));
   }
-  runtime->wanted = runtime->kind != Runtime::Kind::kHttp || (options.sandbox && options.sandbox->facilities.namespaces && access("/usr/bin/perl", X_OK) == 0);
+  runtime->wanted = !runtime->speaks_http() || (runtime->kind == Runtime::Kind::kHttp && options.sandbox && options.sandbox->facilities.namespaces && access("/usr/bin/perl", X_OK) == 0);
   runtime_names[name] = runtime;
   return runtime;
 }

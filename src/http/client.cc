@@ -117,7 +117,15 @@ struct Client::Pool {
     if (resolve_error) throw ClientError(Kind::kResolve, to.host + ": " + resolve_error.message());
     auto connection = std::make_unique<Connection>(executor);
     connection->stream.expires_after(timeout);
-    const auto [ec, endpoint] = co_await connection->stream.async_connect(endpoints, kAwait);
+    boost::system::error_code ec;
+    if (options.socket) {
+      Fd socket = options.socket();
+      if (socket.get() < 0) throw ClientError(Kind::kConnect, to.authority + ": no socket can be had in its network");
+      connection->stream.socket().assign(tcp::v4(), socket.release());
+      std::tie(ec) = co_await connection->stream.async_connect(endpoints.begin()->endpoint(), kAwait);
+    } else {
+      std::tie(ec, std::ignore) = co_await connection->stream.async_connect(endpoints, kAwait);
+    }
     if (ec == beast::error::timeout) throw ClientError(Kind::kTimeout, to.authority + ": timed out");
     if (ec) throw ClientError(Kind::kConnect, to.authority + ": " + ec.message());
     boost::system::error_code ignored;

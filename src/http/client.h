@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "core/async.h"
+#include "core/fd.h"
 #include "http/message.h"
 
 namespace parvis::http {
@@ -19,6 +20,7 @@ struct ClientOptions {
   std::chrono::milliseconds idle_timeout{30'000};
   std::uint64_t body_bytes_max = 64u << 20;
   std::uint32_t header_bytes_max = 64u << 10;
+  std::function<Fd()> socket = {};  // makes the TCP sockets (IPv4, not blocking) to connect with, in another network than this process's; -1: there is none
 };
 
 class ClientError : public std::runtime_error {

@@ -10,6 +10,7 @@
 
 #include "aws/pipeline.h"
 #include "aws/session.h"
+#include "functions/launch.h"
 #include "http/server.h"
 #include "platform/admin.h"
 #include "platform/api_ports.h"
@@ -96,6 +97,8 @@ functions::EngineOptions engine_options(const Options& options, Observation& obs
     if (const auto node = options.tools_dir / "runtimes/node_modules" / fmt::format("node{}", major) / "bin/node"; std::filesystem::exists(node)) engine.node_majors[major] = node.string();
   engine.python_path = "/usr/bin/python3";  // Debian's; its packages of the platform stand apart
   if (const auto packages = options.tools_dir / "python/lib/python3.11/site-packages"; std::filesystem::exists(packages)) engine.python_sdk_dir = packages.string();
+  engine.javas = functions::find_javas(std::getenv("JAVA_HOME"), std::getenv("PATH"));
+  engine.java_client_dir = (options.tools_dir / "java/lib").string();
   engine.node_sdk_dir = (options.tools_dir / "node_modules").string();
   engine.scratch_dir = (options.data_dir / "scratch").string();
   engine.sandbox = sandbox_options(options);

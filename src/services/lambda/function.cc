@@ -41,9 +41,9 @@ aws::ApiError bad_name(std::string_view name) {
 }
 
 constexpr std::array kRunnable = {"nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x", "python3.9", "python3.10", "python3.11", "python3.12", "python3.13",
-    "python3.14", "provided.al2", "provided.al2023"};
+    "python3.14", "java8.al2", "java11", "java17", "java21", "java25", "provided.al2", "provided.al2023"};
 // Known to the service, not run here yet.
-constexpr std::array kKnown = {"java8.al2", "java11", "java17", "java21", "java25", "dotnet8", "dotnet10", "ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0"};
+constexpr std::array kKnown = {"dotnet8", "dotnet10", "ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0"};
 constexpr std::array kRetired = {"nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x", "nodejs12.x",
     "nodejs14.x", "nodejs16.x", "java8", "python2.7", "python3.6", "python3.7", "python3.8", "dotnetcore1.0", "dotnetcore2.0",
     "dotnetcore2.1", "dotnetcore3.1", "dotnet6", "go1.x", "ruby2.5", "ruby2.7", "provided"};
@@ -165,8 +165,7 @@ void check_runtime(std::string_view runtime) {
   if (contains(kKnown, runtime)) {
     // Differs from AWS: these runtimes are not run here yet.
     throw error(kInvalidParameterValue, fmt::format("The runtime {} is not available on this platform yet. Available: {}. Any other program runs as {}, with a bootstrap "
-        "that starts {}.", runtime, fmt::join(kRunnable, ", "), "provided.al2023",
-        runtime.starts_with("java") ? "Java (install a JDK) with the package's aws-lambda-java-runtime-interface-client" : "the runtime's interface client"));
+        "that starts the runtime's interface client.", runtime, fmt::join(kRunnable, ", "), "provided.al2023"));
   }
   throw error(kInvalidParameterValue, fmt::format("Value {} at 'runtime' failed to satisfy constraint: Member must satisfy enum "
       "value set: [{}, {}] or be a valid ARN", runtime, fmt::join(kRunnable, ", "), fmt::join(kKnown, ", ")));

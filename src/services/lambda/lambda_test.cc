@@ -77,7 +77,7 @@ INSTANTIATE_TEST_SUITE_P(Values, Limits, testing::Values(
     LimitCase{"node", [] { check_runtime("nodejs22.x"); }, ""},
     LimitCase{"retired", [] { check_runtime("nodejs12.x"); }, "is no longer supported for creating or updating AWS Lambda functions"},
     LimitCase{"python", [] { check_runtime("python3.12"); }, ""}, LimitCase{"bootstrap", [] { check_runtime("provided.al2023"); }, ""},
-    LimitCase{"not_here", [] { check_runtime("java21"); }, "not available on this platform"},
+    LimitCase{"not_here", [] { check_runtime("dotnet8"); }, "not available on this platform"},
     LimitCase{"unknown", [] { check_runtime("cobol"); }, "Member must satisfy enum value set"},
     LimitCase{"long_name", [] { check_name(std::string(65, 'a')); }, "length less than or equal to 64"},
     LimitCase{"reserved_keys", [] { check_environment({{"AWS_REGION", "x"}, {"_HANDLER", "y"}}); },

@@ -1,4 +1,4 @@
-"""The Extensions and Telemetry APIs: an extension of a layer beside a bootstrap. The extension is a script whose steps the test writes; it
+"""The Extensions and Telemetry APIs: an extension of a layer beside a function of each kind of runtime. The extension is a script whose steps the test writes; it
 tells what it saw in files of the test, so these tests run without a sandbox (tests/e2e/test_sandbox_runtimes.py has one with)."""
 import json
 import time
@@ -24,6 +24,10 @@ while True:
     print('working', flush=True)
     request('POST', f"/2018-06-01/runtime/invocation/{headers['Lambda-Runtime-Aws-Request-Id']}/response", json.dumps(event))
 """
+NODE = "exports.handler = async (event) => { console.log('working'); return event; };"
+PYTHON = "def handler(event, context):\n    print('working')\n    return event\n"
+CODE = {"provided.al2023": {"bootstrap": BOOTSTRAP}, "nodejs22.x": {"hand.js": NODE}, "python3.12": {"hand.py": PYTHON}}
+each_runtime = pytest.mark.parametrize("runtime", CODE)
 EXTENSION = HTTP + """
 FOLDER = FOLDER_HERE
 def tell(what):
@@ -41,11 +45,11 @@ def deploy(empty, tmp_path):
     functions = empty.client("lambda", read_timeout=60)
     made = []
 
-    def make(**extensions):
+    def make(runtime="provided.al2023", **extensions):
         name = f"extended-{len(made)}-{time.time_ns()}"
         text = {f"extensions/{key}": EXTENSION.replace("FOLDER_HERE", repr(str(tmp_path))).replace("STEPS_HERE", steps) for key, steps in extensions.items()}
         layer = functions.publish_layer_version(LayerName=name, Content={"ZipFile": zip_of(text)})["LayerVersionArn"]
-        functions.create_function(FunctionName=name, Runtime="provided.al2023", Handler="hand.ler", Role=ROLE, Timeout=5, Layers=[layer], Code={"ZipFile": zip_of({"bootstrap": BOOTSTRAP})})
+        functions.create_function(FunctionName=name, Runtime=runtime, Handler="hand.handler", Role=ROLE, Timeout=5, Layers=[layer], Code={"ZipFile": zip_of(CODE[runtime])})
         made.append(name)
 
         def call(event):
@@ -61,8 +65,9 @@ def deploy(empty, tmp_path):
         functions.delete_function(FunctionName=name)
 
 
-def test_an_extension_is_told_of_calls_and_of_the_end(deploy):
-    call = deploy(watcher="""
+@each_runtime
+def test_an_extension_is_told_of_calls_and_of_the_end(deploy, runtime):
+    call = deploy(runtime, watcher="""
 status, body, who = register(['INVOKE', 'SHUTDOWN'], **{'Lambda-Extension-Accept-Feature': 'accountId'})
 tell(['registered', status, body])
 while True:
@@ -72,8 +77,9 @@ while True:
         time.sleep(0.2); tell(['bye']); break
 """)
     assert call({"n": 1})[0] == {"n": 1} and call({"n": 2})[0] == {"n": 2}
+    assert wait_for(lambda: len(call.seen()) == 3, 6), call.seen()  # the answer does not wait for it
     seen = call.seen()
-    assert seen[0] == ["registered", 200, {"functionName": call.name, "functionVersion": "$LATEST", "handler": "hand.ler", "accountId": "111122223333"}]
+    assert seen[0] == ["registered", 200, {"functionName": call.name, "functionVersion": "$LATEST", "handler": "hand.handler", "accountId": "111122223333"}]
     events = [entry[2] for entry in seen[1:]]
     assert [event["eventType"] for event in events] == ["INVOKE", "INVOKE"]
     first = events[0]
@@ -86,9 +92,10 @@ while True:
     assert last["eventType"] == "SHUTDOWN" and last["shutdownReason"] == "spindown" and 0 < last["deadlineMs"] - time.time() * 1000 + 1000 <= 3000
 
 
-def test_the_environment_is_used_again_when_the_extension_is_done(deploy):
+@each_runtime
+def test_the_environment_is_used_again_when_the_extension_is_done(deploy, runtime):
     """The answer does not wait for the extension; the next call of this environment does, or another environment takes it."""
-    call = deploy(slow="""
+    call = deploy(runtime, slow="""
 status, body, who = register(['INVOKE'])
 tell(['up'])
 while True:
@@ -147,24 +154,27 @@ while True: next_event(who)
     assert wait_for(lambda: len(call.seen()) == 2, 6) and call.seen() == [[403, "Extension.RegistrationClosed"], [403, "Telemetry.SubscriptionClosed"]]
 
 
+@each_runtime
 @pytest.mark.parametrize("steps, kind, part", [
     ("_, _, who = register(['INVOKE']); request('POST', '/2020-01-01/extension/init/error', '{}', {**who, 'Lambda-Extension-Function-Error-Type': 'My.Reason'}); time.sleep(9)", "My.Reason", "bad failed to initialize"),
     ("sys.exit(3)", "Extension.Crash", "extension bad exited with status 3")])
-def test_an_extension_that_fails_at_init_fails_the_call(deploy, steps, kind, part):
-    call = deploy(bad=steps)
+def test_an_extension_that_fails_at_init_fails_the_call(deploy, runtime, steps, kind, part):
+    call = deploy(runtime, bad=steps)
     for _ in range(2):
         answer, got = call({})
         assert got["FunctionError"] == "Unhandled" and answer["errorType"] == kind and part in answer["errorMessage"], answer
 
 
-def test_an_extension_that_ends_takes_the_environment_with_it(deploy):
-    call = deploy(bad="_, _, who = register(['INVOKE'])\ntell(['started'])\nnext_event(who)\nif len(open(FOLDER + '/seen').readlines()) == 1: sys.exit(4)\nwhile True: next_event(who)")
+@each_runtime
+def test_an_extension_that_ends_takes_the_environment_with_it(deploy, runtime):
+    call = deploy(runtime, bad="_, _, who = register(['INVOKE'])\ntell(['started'])\nnext_event(who)\nif len(open(FOLDER + '/seen').readlines()) == 1: sys.exit(4)\nwhile True: next_event(who)")
     call({})  # it ends while this call runs, or right after
     assert wait_for(lambda: call({"n": 1})[0] == {"n": 1}, 6) and call.seen() == [["started"], ["started"]]
 
 
-def test_telemetry_is_posted_in_batches(deploy):
-    call = deploy(reader="""
+@each_runtime
+def test_telemetry_is_posted_in_batches(deploy, runtime):
+    call = deploy(runtime, reader="""
 import http.server, threading
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
@@ -186,9 +196,43 @@ while True: next_event(who)
     seen = records()
     assert list(seen)[:2] == ["platform.initStart", "platform.telemetrySubscription"]
     assert {"platform.initRuntimeDone", "platform.start", "platform.runtimeDone", "platform.report", "function", "extension"} <= set(seen)
-    assert seen["function"]["record"] == "working" and seen["extension"]["record"] == "extension speaks" and seen["function"]["time"].endswith("Z")
+    assert seen["function"]["record"].strip().endswith("working") and seen["extension"]["record"] == "extension speaks" and seen["function"]["time"].endswith("Z")
     report = seen["platform.report"]["record"]
     assert report["status"] == "success" and report["requestId"] == seen["platform.start"]["record"]["requestId"] and report["metrics"]["memorySizeMB"] == 128
     import base64
     log = base64.b64decode(got["LogResult"]).decode()
     assert "working" in log and "extension speaks" in log and "\x01" not in log
+
+
+WRAPPER = """#!/bin/bash
+export FROM_WRAPPER=yes _HANDLER=hand.other
+export RECEIVED="$*"
+exec "$@"
+"""
+
+
+@pytest.mark.parametrize("runtime, file, code", [
+    ("nodejs22.x", "hand.js", "exports.other = async (event) => ({ event, set: process.env.FROM_WRAPPER, given: process.env.RECEIVED, api: process.env.AWS_LAMBDA_RUNTIME_API, hidden: Object.keys(process.env).filter((n) => n.includes('PARVIS')) });"),
+    ("python3.12", "hand.py", "import os\ndef other(event, context):\n    return {'event': event, 'set': os.environ['FROM_WRAPPER'], 'given': os.environ['RECEIVED'], 'api': os.environ['AWS_LAMBDA_RUNTIME_API'], 'hidden': [n for n in os.environ if 'PARVIS' in n]}\n")])
+def test_a_wrapper_script_starts_the_runtime(empty, runtime, file, code):
+    functions, name = empty.client("lambda"), f"wrapped-{time.time_ns()}"
+    functions.create_function(FunctionName=name, Runtime=runtime, Handler="hand.handler", Role=ROLE, Timeout=5, Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/start"}},
+                              Code={"ZipFile": zip_of({file: code, "start": WRAPPER})})
+    try:
+        for n in range(2):
+            got = functions.invoke(FunctionName=name, Payload=json.dumps(n))
+            answer = json.load(got["Payload"])
+            assert "FunctionError" not in got and answer["event"] == n and answer["set"] == "yes" and answer["hidden"] == [], answer
+        program, *rest = answer["given"].split()
+        assert program.startswith("/") and "client" in rest[-1] and answer["api"].startswith("127.0.0.1:"), answer
+    finally:
+        functions.delete_function(FunctionName=name)
+
+
+def test_a_wrapper_that_is_not_there_fails_the_call(empty):
+    functions, name = empty.client("lambda"), f"wrapped-{time.time_ns()}"
+    functions.create_function(FunctionName=name, Runtime="nodejs22.x", Handler="hand.handler", Role=ROLE, Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/missing"}}, Code={"ZipFile": zip_of({"hand.js": NODE})})
+    got = functions.invoke(FunctionName=name, Payload="{}")
+    answer = json.load(got["Payload"])
+    functions.delete_function(FunctionName=name)
+    assert got["FunctionError"] == "Unhandled" and answer["errorType"] == "Runtime.InvalidEntrypoint" and "/opt/missing" in answer["errorMessage"], answer

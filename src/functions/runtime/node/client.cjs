@@ -492,9 +492,13 @@ function invokeStreaming(event, context, isCurrent) {
 }
 
 async function load(request) {
-  for (const key of Object.keys(process.env)) if (!(key in request.env)) delete process.env[key];
-  Object.assign(process.env, request.env);
-  nodeModule._initPaths?.();  // NODE_PATH was read at the start
+  if (request.env) {
+    for (const key of Object.keys(process.env)) if (!(key in request.env)) delete process.env[key];
+    Object.assign(process.env, request.env);
+    nodeModule._initPaths?.();  // NODE_PATH was read at the start
+  } else {
+    request.handler = process.env._HANDLER ?? request.handler;  // a wrapper script may have set its own
+  }
   logMark = request.mark;
   chooseLogFormat();
   environment = {

@@ -273,8 +273,12 @@ def forget_preloaded(folders):
 def load(channel, request):
     if told := os.environ.get("_PARVIS_AWS"):
         turn_names(told)
-    os.environ.clear()
-    os.environ.update(request["env"])
+    if request["env"] is not None:
+        os.environ.clear()
+        os.environ.update(request["env"])
+    else:
+        os.environ.pop("_PARVIS_AWS", None)
+        request["handler"] = os.environ.get("_HANDLER", request["handler"])  # a wrapper script may have set its own
     Log.mark = request["mark"].encode("latin-1")
     os.chdir(request["codeDir"])
     time.tzset()
