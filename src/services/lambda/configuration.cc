@@ -135,7 +135,21 @@ model::FunctionConfiguration describe(const FunctionRecord& record, const std::s
     out.logging_config->system_log_level = record.system_log_level;
   }
   out.logging_config->log_group = record.log_group_name();
+  out.runtime_version_config = model::RuntimeVersionConfig{};
+  out.runtime_version_config->runtime_version_arn = runtime_version_arn(record);
   return out;
+}
+
+model::FunctionConfiguration describe_listed(const FunctionRecord& record, const std::string& qualifier) {
+  model::FunctionConfiguration out = describe(record, qualifier);
+  out.state.reset();
+  out.last_update_status.reset();
+  out.runtime_version_config.reset();
+  return out;
+}
+
+std::string runtime_version_arn(const FunctionRecord& record) {
+  return fmt::format("arn:aws:lambda:{}::runtime:{}", record.scope.region, hex_encode(sha256("runtime " + record.runtime)));
 }
 
 }  // namespace parvis::lambda

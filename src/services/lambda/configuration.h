@@ -22,5 +22,10 @@ void apply_configuration(FunctionRecord& record, const aws::model::lambda::Updat
 
 // `qualifier` ends the ARN; empty: the ARN has none.
 aws::model::lambda::FunctionConfiguration describe(const FunctionRecord& record, const std::string& qualifier);
+// As lists have it: without states and the version of the runtime. Source: Lambda API Reference, ListFunctions.
+aws::model::lambda::FunctionConfiguration describe_listed(const FunctionRecord& record, const std::string& qualifier);
+
+// Stands for this platform's version of a runtime, of which there is one.
+std::string runtime_version_arn(const FunctionRecord& record);
 
 }  // namespace parvis::lambda

@@ -111,7 +111,7 @@ awaitable<model::ListFunctionsOutput> LambdaService::list_functions(aws::CallCon
   while (out.functions->size() < limit) {
     const FunctionStore::Page page = co_await functions_.list(call.scope, after, all ? 1 : limit - out.functions->size());
     for (const FunctionRecord& record : page.records) {
-      out.functions->push_back(describe(record, all ? std::string(kLatest) : std::string()));
+      out.functions->push_back(describe_listed(record, all ? std::string(kLatest) : std::string()));
       if (all) co_await add_versions(record, {}, limit, *out.functions);
       after = record.name;
     }
@@ -130,7 +130,7 @@ awaitable<> LambdaService::add_versions(FunctionRecord owner, std::string after,
   while (out.size() < limit) {
     const auto page = co_await functions_.parts(owner, kVersionPart, after, limit - out.size());
     for (const Part& part : page.parts) {
-      if (const auto record = parse_record(part.bytes)) out.push_back(describe(*record, record->version));
+      if (const auto record = parse_record(part.bytes)) out.push_back(describe_listed(*record, record->version));
       after = part.qualifier;
     }
     if (!page.more || page.parts.empty()) co_return;
@@ -209,6 +209,7 @@ awaitable<model::DeleteFunctionOutput> LambdaService::delete_function(aws::CallC
     invoker_.forget(ref);
     co_await code_.remove(call.scope, function.record.code);
     co_await purge(call.scope, function.record.id);
+    co_await count_set_aside(call.scope);
     co_return out;
   }
   throw update_in_progress(ref);

@@ -277,14 +277,14 @@ awaitable<std::shared_ptr<const Invoker::Ready>> Invoker::ready_version(Function
 
 awaitable<> Invoker::deployed(StoredFunction function) {
   auto made = co_await latest(make_head(function.version, std::move(function.record)));
-  if (options_.load_on_deploy) runner_.prepare(*made->spec, true);
+  runner_.prepare(*made->spec, options_.load_on_deploy);  // the runtime's workers boot in any case
 }
 
 awaitable<> Invoker::published(FunctionRecord version, std::map<std::string, std::string> tags) {
   version.tags = std::move(tags);
   const bool keep = version.snap_start;  // SnapStart: initialised before the first call
   auto made = co_await ready_version(std::move(version));
-  if (options_.load_on_deploy || keep) runner_.prepare(*made->spec, true);
+  runner_.prepare(*made->spec, options_.load_on_deploy || keep);
 }
 
 void Invoker::forget(const FunctionRef& ref) {
@@ -310,6 +310,7 @@ awaitable<> Invoker::keep(FunctionRecord version, unsigned count) {
   {
     const std::lock_guard lock(mutex_);
     kept_[version.arn() + ":" + version.version] = count;
+    count_provisioned(version.arn() + ":" + version.version);
   }
   const auto ready = co_await ready_version(std::move(version));
   runner_.keep(ready->spec, count);
@@ -320,6 +321,7 @@ void Invoker::release(const std::string& version_arn) {
   {
     const std::lock_guard lock(mutex_);
     kept_.erase(version_arn);
+    count_provisioned(version_arn);
     if (const auto found = ready_.find(version_arn); found != ready_.end()) ready = found->second;
   }
   if (ready) runner_.keep(ready->spec, 0);
@@ -341,26 +343,45 @@ std::vector<std::string> Invoker::kept_versions(const std::string& arn) {
 Invoker::Counter Invoker::counter(const std::string& name) {
   const std::lock_guard lock(mutex_);
   Counter& slot = running_[name];
-  if (!slot) slot = std::make_shared<std::atomic<int>>(0);
+  if (!slot) slot = std::make_shared<Calls>();
   return slot;
 }
 
 std::shared_ptr<const Invoker::Head> Invoker::make_head(storage::Version version, FunctionRecord record) {
   auto head = std::make_shared<Head>(version, std::move(record));
-  head->running = counter(head->record.reserved_concurrency ? head->arn : head->record.scope.account + "/" + head->record.scope.region);
+  head->own = counter(head->arn);
+  head->shared = counter(head->record.scope.account + "/" + head->record.scope.region);
   return head;
 }
 
-// A function with reserved concurrency has it for itself; all others share what the account has.
-// Differs from AWS: what functions reserve is not taken off what the others share.
+// A function with reserved concurrency has it for itself, and what a function has provisioned is its own; all share what is left of the
+// account's. Source: Developer Guide, "Understanding Lambda function scaling".
 Invoker::Permit Invoker::permit(const Head& head) {
-  Permit permit(head.running);
-  const int running = ++*permit.counter;
-  const std::optional<int> own = head.record.reserved_concurrency;
-  if (running > own.value_or(kAccountConcurrency)) {
-    throw error(kTooManyRequests, "Rate Exceeded.", {{"Reason", own ? "ReservedFunctionConcurrentInvocationLimitExceeded" : "ConcurrentInvocationLimitExceeded"}});
+  Permit permit;
+  const auto count = [&](std::size_t place, const Counter& counter) {
+    permit.counted[place] = counter;
+    return ++counter->running;
+  };
+  const std::optional<int> reserved = head.record.reserved_concurrency;
+  const int provisioned = reserved ? 0 : head.own->set_aside.load(std::memory_order_relaxed);
+  if (reserved && count(0, head.own) > *reserved) throw error(kTooManyRequests, "Rate Exceeded.", {{"Reason", "ReservedFunctionConcurrentInvocationLimitExceeded"}});
+  if (reserved || (provisioned > 0 && count(0, head.own) <= provisioned)) return permit;
+  if (count(1, head.shared) > kAccountConcurrency - head.shared->set_aside.load(std::memory_order_relaxed)) {
+    throw error(kTooManyRequests, "Rate Exceeded.", {{"Reason", "ConcurrentInvocationLimitExceeded"}});
   }
   return permit;
+}
+
+void Invoker::set_aside(const aws::Scope& scope, int concurrency) { counter(scope.account + "/" + scope.region)->set_aside = concurrency; }
+
+// Locked: what is provisioned of all versions of the function of this version.
+void Invoker::count_provisioned(const std::string& version_arn) {
+  const std::string prefix = version_arn.substr(0, version_arn.rfind(':') + 1);
+  unsigned all = 0;
+  for (auto at = kept_.lower_bound(prefix); at != kept_.end() && at->first.starts_with(prefix); ++at) all += at->second;
+  Counter& own = running_[prefix.substr(0, prefix.size() - 1)];
+  if (!own) own = std::make_shared<Calls>();
+  own->set_aside = static_cast<int>(all);
 }
 
 struct Invoker::Admitted {

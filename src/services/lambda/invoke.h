@@ -1,6 +1,7 @@
 // lambda/invoke.h: calls of functions: what a worker gets, what a call answers, and the queue of asynchronous events.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -98,12 +99,16 @@ class Invoker {  // thread-safe; everything given outlives it
 
   // The function's code or configuration is new, or a version is there: an environment of it is loaded when options say so.
   awaitable<> deployed(StoredFunction function);
+  // Workers of the runtime boot, for the next first call of a function.
+  void boot_runtime(const std::string& runtime) { runner_.prepare({.key = {}, .name = {}, .runtime = runtime, .handler = {}, .code_dir = {}, .layers_dir = {}, .environment = {}}, false); }
   awaitable<> published(FunctionRecord version, std::map<std::string, std::string> tags);
   // Provisioned concurrency of published versions, named by ARN and number: environments that are initialised before any call.
   awaitable<> keep(FunctionRecord version, unsigned count);
   void release(const std::string& version_arn);
   functions::Engine::Kept kept(const std::string& version_arn);
   std::vector<std::string> kept_versions(const std::string& arn);  // numbers
+  // What functions of the account in this Region reserve or have provisioned is not for the others.
+  void set_aside(const aws::Scope& scope, int concurrency);
   // The function (or the version that the qualifier names) is gone: its workers take no further calls.
   void forget(const FunctionRef& ref);
 
@@ -113,12 +118,14 @@ class Invoker {  // thread-safe; everything given outlives it
                                                  const std::string& log_stream) const;
 
  private:
-  using Counter = std::shared_ptr<std::atomic<int>>;
+  // Calls that run. `set_aside`: of the account's concurrency, for functions of their own; of a function, what it has provisioned.
+  struct Calls { std::atomic<int> running{0}, set_aside{0}; };
+  using Counter = std::shared_ptr<Calls>;
   struct Head {  // a function's record as last read
     storage::Version version = 0;
     FunctionRecord record;
     std::string arn = record.arn();
-    Counter running;  // what its calls count against: the function's own concurrency, or the account's in this Region
+    Counter own, shared;  // the function's, and the account's in this Region
   };
   struct Ready {  // $LATEST or a published version, its code unpacked here
     storage::Version version = 0;  // of the record; 0 for published ones, which never change
@@ -126,12 +133,14 @@ class Invoker {  // thread-safe; everything given outlives it
     std::shared_ptr<const functions::FunctionSpec> spec;
   };
   struct Permit {  // of one call, as long as it runs
-    explicit Permit(Counter of) : counter(std::move(of)) {}
+    Permit() = default;
     Permit(Permit&&) = default;
     ~Permit() {
-      if (counter) --*counter;
+      for (const Counter& counter : counted) {
+        if (counter) --counter->running;
+      }
     }
-    Counter counter;
+    std::array<Counter, 2> counted;
   };
   awaitable<std::shared_ptr<const Head>> head(FunctionRef ref);
   awaitable<std::shared_ptr<const Ready>> named(std::shared_ptr<const Head> head, FunctionRef ref);
@@ -140,8 +149,9 @@ class Invoker {  // thread-safe; everything given outlives it
   awaitable<std::shared_ptr<const functions::FunctionSpec>> make_spec(FunctionRecord record, std::string log_stream);
   void add_layers(const FunctionRecord& record, const std::string& code_dir, const std::string& opt, std::map<std::string, std::string>& env) const;
   std::shared_ptr<const Ready> find_ready(const std::string& arn);
-  Permit permit(const Head& head);
+  static Permit permit(const Head& head);
   Counter counter(const std::string& name);
+  void count_provisioned(const std::string& version_arn);
   std::shared_ptr<const Head> make_head(storage::Version version, FunctionRecord record);
   struct Note;
   CallResult finish(const Admitted& admitted, const Note& note, functions::InvocationResult result);

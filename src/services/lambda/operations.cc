@@ -108,7 +108,7 @@ awaitable<> LambdaService::start() {
     }
     co_await collect_layers(scope);
     co_await code_.collect(scope);
-    asio::co_spawn(background_, restore_provisioned(scope), [](std::exception_ptr failed) {
+    asio::co_spawn(background_, restore_environments(scope), [](std::exception_ptr failed) {
       try {
         if (failed) std::rethrow_exception(failed);
       } catch (const std::exception& thrown) {

@@ -164,14 +164,17 @@ class LambdaService {
   // Tells the engine what the store says about the function. Never throws.
   awaitable<> provision(FunctionRef ref);
   awaitable<> provision_once(FunctionRef ref);
+  awaitable<> restore_environments(aws::Scope scope);  // at start: what boots without a call
   awaitable<> restore_provisioned(aws::Scope scope);
   // settings_operations.cc
   Answer<model::PutFunctionRecursionConfig> put_recursion(aws::CallContext call, model::PutFunctionRecursionConfigInput in);
   Answer<model::GetFunctionRecursionConfig> get_recursion(aws::CallContext call, model::GetFunctionRecursionConfigInput in);
   Answer<model::PutRuntimeManagementConfig> put_runtime_management(aws::CallContext call, model::PutRuntimeManagementConfigInput in);
   Answer<model::GetRuntimeManagementConfig> get_runtime_management(aws::CallContext call, model::GetRuntimeManagementConfigInput in);
-  struct Usage { std::int64_t functions = 0; std::uint64_t code_bytes = 0; int reserved = 0; };  // reserved: or provisioned, by functions that reserve nothing
+  struct Usage { std::int64_t functions = 0; std::uint64_t code_bytes = 0; };
   awaitable<Usage> usage(aws::Scope scope);
+  awaitable<int> set_aside(aws::Scope scope);  // concurrency that functions reserve, or have provisioned without reserving
+  awaitable<> count_set_aside(aws::Scope scope);  // and tells the invoker, after every change. Never throws.
   Answer<model::ListTags> list_tags(aws::CallContext call, model::ListTagsInput in);
   Answer<model::TagResource> tag_resource(aws::CallContext call, model::TagResourceInput in);
   Answer<model::UntagResource> untag_resource(aws::CallContext call, model::UntagResourceInput in);
@@ -193,7 +196,7 @@ class LambdaService {
   std::string link_key_;  // of this process
   asio::any_io_executor background_;
   std::mutex provisioning_mutex_;
-  std::map<std::string, bool> provisioning_;  // ARNs of functions in provision(), and whether to do it again
+  std::map<std::string, bool> provisioning_;  // ARNs of functions in provision(), accounts and Regions in count_set_aside(), and whether to do it again
 };
 
 }  // namespace parvis::lambda

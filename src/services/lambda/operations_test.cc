@@ -4,6 +4,8 @@
 #include <fstream>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -23,7 +25,7 @@ using testing::HasSubstr;
 
 class FakeRunner final : public Runner {
  public:
-  void prepare(functions::FunctionSpec spec, bool) override { prepared.push_back(spec.key); }
+  void prepare(functions::FunctionSpec spec, bool load) override { prepared.push_back(spec.runtime + (load ? " loads" : " boots")); }
   awaitable<functions::InvocationResult> invoke(std::shared_ptr<const functions::FunctionSpec> spec, functions::Invocation call) override {
     specs.push_back(spec);
     calls.push_back(call);
@@ -34,6 +36,10 @@ class FakeRunner final : public Runner {
     }
     result.payload = answer.empty() ? call.payload : answer;
     result.log = "START\nhello\nEND\n";
+    if (gate) {
+      boost::system::error_code opened;
+      co_await gate->async_wait(asio::redirect_error(asio::use_awaitable, opened));
+    }
     co_return result;
   }
   awaitable<functions::InvocationResult> invoke_streaming(std::shared_ptr<const functions::FunctionSpec> spec, functions::Invocation call,
@@ -60,6 +66,7 @@ class FakeRunner final : public Runner {
   std::vector<functions::Invocation> calls;
   std::vector<std::string> prepared, retired;
   std::map<std::string, unsigned> kept_counts;  // by key
+  std::shared_ptr<asio::steady_timer> gate;     // what calls wait for
   unsigned ready_max = 1000;
   std::string keep_failure;
   std::deque<functions::Outcome> outcomes;
@@ -116,6 +123,13 @@ class Lambda : public testing::Test {
   static awaitable<> hold(aws::Registry::Erased handler, aws::CallContext context, std::shared_ptr<void> in, std::shared_ptr<void>& out) {
     out = co_await handler(std::move(context), std::move(in));
   }
+  awaitable<> call_later(model::InvokeInput in) {
+    const aws::Registry::Entry* entry = registry_.find("lambda", "Invoke");
+    aws::CallContext context{.scope = {"123456789012", "us-east-1"}, .principal = {}, .request_id = "req-1", .trace = {}, .origin = "http"};
+    co_await entry->handler(std::move(context), std::make_shared<model::InvokeInput>(std::move(in)));
+  }
+  static awaitable<> discard(awaitable<> work) { co_await std::move(work); }
+
   template <class Op>
   std::string error(typename Op::Input in) {
     try {
@@ -212,6 +226,16 @@ INSTANTIATE_TEST_SUITE_P(Create, RefusedMember, testing::Values(
     RefusedCase{"no_handler", [](auto& in) { in.handler.reset(); }, "Runtime and Handler are mandatory"},
     RefusedCase{"reserved_key", [](auto& in) { in.environment.emplace().variables.emplace()["AWS_REGION"] = "x"; }, "reserved keys"}),
     [](const auto& info) { return info.param.name; });
+
+// The first call of a function finds workers of its runtime, after a deployment and after a start.
+TEST_F(Lambda, WorkersOfARuntimeBootOnceAFunctionOfItIsKnown) {
+  call<model::CreateFunction>(create("one"));
+  call<model::CreateFunction>(create("two"));
+  EXPECT_THAT(runner_.prepared, testing::ElementsAre("nodejs22.x boots", "nodejs22.x boots"));
+  runner_.prepared.clear();
+  restart();
+  EXPECT_THAT(runner_.prepared, testing::ElementsAre("nodejs22.x boots"));
+}
 
 TEST_F(Lambda, EmptyDefaultsOfTheServiceAreAccepted) {
   auto in = create("hello");
@@ -315,6 +339,50 @@ TEST_F(Lambda, ProvisionedConcurrencyFollowsAliasesTagsAndRestarts) {
   run_background();
   EXPECT_TRUE(runner_.kept_counts.empty());
   EXPECT_EQ(store_.count(), 0u) << "the start has forgotten the mark of the function";
+}
+
+// What one function reserves, or has provisioned, the others do not have; 100 are always shared.
+TEST_F(Lambda, ReservedAndProvisionedConcurrencyIsTakenOffWhatOthersShare) {
+  call<model::CreateFunction>(create("reserving"));
+  call<model::CreateFunction>(create("sharing"));
+  auto provisioned = create("provisioned");
+  provisioned.publish = true;
+  call<model::CreateFunction>(provisioned);
+  auto reserve = named<model::PutFunctionConcurrencyInput>("reserving");
+  reserve.reserved_concurrent_executions = 890;
+  call<model::PutFunctionConcurrency>(reserve);
+  auto put = named<model::PutProvisionedConcurrencyConfigInput>("provisioned");
+  put.qualifier = "1", put.provisioned_concurrent_executions = 11;
+  EXPECT_THAT(error<model::PutProvisionedConcurrencyConfig>(put), HasSubstr("decreases account's UnreservedConcurrentExecution below its minimum value of [100]"));
+  put.provisioned_concurrent_executions = 10;
+  call<model::PutProvisionedConcurrencyConfig>(put);
+  EXPECT_EQ(call<model::GetAccountSettings>({}).account_limit->unreserved_concurrent_executions, 100);
+
+  for (const bool after_restart : {false, true}) {
+    if (after_restart) restart(), run_background();
+    runner_.gate = std::make_shared<asio::steady_timer>(context_, asio::steady_timer::time_point::max());
+    unsigned done = 0;
+    const auto begin = [&](const std::string& name, unsigned count) {
+      for (; count > 0; --count) asio::co_spawn(context_, discard(call_later(invoke(name, "{}"))), [&done](std::exception_ptr failed) { done += failed ? 0 : 1; });
+      context_.restart();
+      context_.poll();
+    };
+    begin("provisioned:1", 10);  // its own
+    begin("sharing", 100);
+    const std::string throttled = "TooManyRequestsException: Rate Exceeded.";
+    EXPECT_EQ(error<model::Invoke>(invoke("sharing", "{}")), throttled);
+    EXPECT_EQ(error<model::Invoke>(invoke("provisioned:1", "{}")), throttled) << "more than is provisioned comes from what is shared";
+    begin("reserving", 890);
+    EXPECT_EQ(error<model::Invoke>(invoke("reserving", "{}")), throttled);
+    runner_.gate->cancel();
+    context_.restart();
+    context_.poll();
+    EXPECT_EQ(done, 1000u);
+    runner_.gate.reset();
+    EXPECT_EQ(error<model::Invoke>(invoke("sharing", "{}")), "");
+  }
+  call<model::DeleteFunction>(named<model::DeleteFunctionInput>("reserving"));
+  EXPECT_EQ(call<model::GetAccountSettings>({}).account_limit->unreserved_concurrent_executions, 990);
 }
 
 TEST_F(Lambda, FunctionErrorsAndThrottles) {

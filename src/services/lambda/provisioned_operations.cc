@@ -1,3 +1,5 @@
+#include <set>
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -72,7 +74,7 @@ awaitable<> LambdaService::check_provisioned_count(FunctionRecord function, int 
   if (count > kAccountConcurrency) {
     throw error(kInvalidParameterValue, fmt::format("Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [{}].", kAccountConcurrency));
   }
-  if ((co_await usage(function.scope)).reserved - before + count > kAccountConcurrency - kUnreservedMin) {
+  if ((co_await set_aside(function.scope)) - before + count > kAccountConcurrency - kUnreservedMin) {
     throw error(kInvalidParameterValue, fmt::format("Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value "
         "of [{}].", kUnreservedMin));
   }
@@ -180,6 +182,7 @@ awaitable<> LambdaService::provision(FunctionRef ref) {
     again = std::exchange(provisioning_[arn], false);
     if (!again) provisioning_.erase(arn);
   }
+  co_await count_set_aside(ref.scope);
 }
 
 awaitable<> LambdaService::provision_once(FunctionRef ref) {
@@ -199,6 +202,19 @@ awaitable<> LambdaService::provision_once(FunctionRef ref) {
   // It may have been deleted meanwhile, after which nobody else would end what was just begun.
   const std::optional<StoredFunction> still = co_await functions_.find(ref);
   if (!still || still->record.id != function->record.id) invoker_.forget({ref.scope, ref.name, {}});
+}
+
+awaitable<> LambdaService::restore_environments(aws::Scope scope) {
+  std::set<std::string> runtimes;
+  for (std::string after;;) {
+    const FunctionStore::Page page = co_await functions_.list(scope, after, 1000);
+    for (const FunctionRecord& record : page.records) runtimes.insert(record.runtime);
+    if (!page.more || page.records.empty()) break;
+    after = page.records.back().name;
+  }
+  for (const std::string& runtime : runtimes) invoker_.boot_runtime(runtime);
+  co_await count_set_aside(scope);
+  co_await restore_provisioned(scope);
 }
 
 awaitable<> LambdaService::restore_provisioned(aws::Scope scope) {

@@ -1,7 +1,9 @@
 #include "services/lambda/operations.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
+#include "services/lambda/configuration.h"
 #include "services/lambda/keyspace.h"
 #include "services/lambda/request.h"
 
@@ -45,7 +47,7 @@ awaitable<model::PutFunctionConcurrencyOutput> LambdaService::put_concurrency(aw
   const int limit = or_default(in.reserved_concurrent_executions);
   const StoredFunction before = co_await functions_.get(ref);
   const int provisioned = (co_await provisioning(before.record)).total();
-  const int others = (co_await usage(call.scope)).reserved - before.record.reserved_concurrency.value_or(provisioned);
+  const int others = (co_await set_aside(call.scope)) - before.record.reserved_concurrency.value_or(provisioned);
   if (limit < 0 || others + limit > kAccountConcurrency - kUnreservedMin) {
     throw error(kInvalidParameterValue, "Specified ReservedConcurrentExecutions for function decreases account's "
         "UnreservedConcurrentExecution below its minimum value of [100].");
@@ -54,6 +56,7 @@ awaitable<model::PutFunctionConcurrencyOutput> LambdaService::put_concurrency(aw
     throw error(kInvalidParameterValue, fmt::format(" ReservedConcurrentExecutions  {} should not be lower than function's total provisioned concurrency [{}].", limit, provisioned));
   }
   co_await modify(ref, std::nullopt, false, [&](FunctionRecord& record, storage::Commit&) { record.reserved_concurrency = limit; });
+  co_await count_set_aside(call.scope);
   model::PutFunctionConcurrencyOutput out;
   out.reserved_concurrent_executions = limit;
   co_return out;
@@ -70,6 +73,7 @@ awaitable<model::DeleteFunctionConcurrencyOutput> LambdaService::delete_concurre
                                                                                     model::DeleteFunctionConcurrencyInput in) {
   co_await modify(latest_ref(call.scope, or_default(in.function_name)), std::nullopt, false,
                   [&](FunctionRecord& record, storage::Commit&) { record.reserved_concurrency.reset(); });
+  co_await count_set_aside(call.scope);
   co_return model::DeleteFunctionConcurrencyOutput{};
 }
 
@@ -80,25 +84,56 @@ awaitable<LambdaService::Usage> LambdaService::usage(aws::Scope scope) {
     for (const FunctionRecord& record : page.records) {
       ++out.functions;
       out.code_bytes += record.code.size_bytes;
-      out.reserved += record.reserved_concurrency.value_or(0);
       const auto versions = co_await functions_.parts(record, kVersionPart);
       for (const Part& part : versions.parts) {
         const auto version = parse_record(part.bytes);
         if (version && version->code.id != record.code.id) out.code_bytes += version->code.size_bytes;
       }
     }
-    if (page.more && !page.records.empty()) {
-      after = page.records.back().name;
-      continue;
-    }
-    const std::string prefix = provisioned_prefix(scope.account, scope.region);
-    const storage::ScanPage marked = co_await functions_.store().snapshot()->scan({.begin = prefix, .end = storage::prefix_end(prefix)});
+    if (!page.more || page.records.empty()) co_return out;
+    after = page.records.back().name;
+  }
+}
+
+awaitable<int> LambdaService::set_aside(aws::Scope scope) {
+  int out = 0;
+  for (std::string after;;) {
+    const FunctionStore::Page page = co_await functions_.list(scope, after, 1000);
+    for (const FunctionRecord& record : page.records) out += record.reserved_concurrency.value_or(0);
+    if (!page.more || page.records.empty()) break;
+    after = page.records.back().name;
+  }
+  const std::string prefix = provisioned_prefix(scope.account, scope.region);
+  for (std::string begin = prefix;;) {
+    const storage::ScanPage marked = co_await functions_.store().snapshot()->scan({.begin = begin, .end = storage::prefix_end(prefix)});
     for (const storage::Entry& entry : marked.entries) {
       const auto name = storage::TupleReader(std::string_view(entry.key).substr(prefix.size())).string();
       const auto function = name ? co_await functions_.find({scope, std::string(*name), {}}) : std::nullopt;
-      if (function && !function->record.reserved_concurrency) out.reserved += (co_await provisioning(function->record)).total();
+      if (function && !function->record.reserved_concurrency) out += (co_await provisioning(function->record)).total();
     }
-    co_return out;
+    if (!marked.more || marked.entries.empty()) co_return out;
+    begin = marked.entries.back().key + '\0';
+  }
+}
+
+// One at a time, and once more when something changed meanwhile, as provision().
+awaitable<> LambdaService::count_set_aside(aws::Scope scope) {
+  const std::string name = scope.account + "/" + scope.region;
+  {
+    const std::lock_guard lock(provisioning_mutex_);
+    const auto [at, first] = provisioning_.emplace(name, false);
+    at->second = !first;
+    if (!first) co_return;
+  }
+  for (bool again = true; again;) {
+    try {
+      invoker_.set_aside(scope, co_await set_aside(scope));
+    } catch (const std::exception& failed) {
+      spdlog::error("the concurrency that functions of {} share could not be counted: {}", name, failed.what());
+    }
+    const std::lock_guard lock(provisioning_mutex_);
+    again = std::exchange(provisioning_[name], false);
+    if (!again) provisioning_.erase(name);
   }
 }
 
@@ -110,7 +145,7 @@ awaitable<model::GetAccountSettingsOutput> LambdaService::get_account_settings(a
   out.account_limit->code_size_unzipped = 262'144'000;
   out.account_limit->code_size_zipped = 50 << 20;
   out.account_limit->concurrent_executions = kAccountConcurrency;
-  out.account_limit->unreserved_concurrent_executions = std::max(0, kAccountConcurrency - used.reserved);
+  out.account_limit->unreserved_concurrent_executions = std::max(0, kAccountConcurrency - co_await set_aside(call.scope));
   out.account_usage = model::AccountUsage{};
   out.account_usage->total_code_size = static_cast<std::int64_t>(used.code_bytes);
   out.account_usage->function_count = used.functions;
@@ -132,25 +167,28 @@ awaitable<model::GetFunctionRecursionConfigOutput> LambdaService::get_recursion(
   co_return out;
 }
 
-// Kept and readable: there is one version of each runtime on this machine. Manual needs one that cannot be had.
+// Kept and readable: there is one version of each runtime on this machine, which Manual may name.
 awaitable<model::PutRuntimeManagementConfigOutput> LambdaService::put_runtime_management(aws::CallContext call,
                                                                                          model::PutRuntimeManagementConfigInput in) {
   FunctionRef ref = parse_function_ref(call.scope, or_default(in.function_name), or_default(in.qualifier));
   const std::string mode = or_default(in.update_runtime_on);
-  if (in.runtime_version_arn || mode == "Manual") {
-    throw error(kInvalidParameterValue, "RuntimeVersionArn and UpdateRuntimeOn Manual are not available on this platform: its own version of "
-        "the runtime is used.");
-  }
+  const std::string version = or_default(in.runtime_version_arn);
+  if (mode == "Manual" && version.empty()) throw error(kInvalidParameterValue, "RuntimeVersionArn is required when UpdateRuntimeOn is Manual.");
+  if (mode != "Manual" && !version.empty()) throw error(kInvalidParameterValue, "RuntimeVersionArn can only be specified when UpdateRuntimeOn is Manual.");
   if (ref.qualifier.empty()) ref.qualifier = kLatest;
   for (int attempt = 0; attempt < kModifyAttemptsMax; ++attempt) {
     const Target found = co_await target(ref);
     if (found.alias) throw error(kInvalidParameterValue, "Runtime management is configured for $LATEST or a version, not for an alias.");
+    if (!version.empty() && version != runtime_version_arn(found.record)) {
+      throw error(kInvalidParameterValue, fmt::format("The runtime version {} is not available on this platform: {} is the one of {}.", version, runtime_version_arn(found.record), found.record.runtime));
+    }
     const PartId id{kRuntimePart, ref.qualifier};
     const std::optional<Part> part = co_await functions_.part(found.function.record, id);
     const std::optional<storage::Version> expected = part ? std::optional(part->version) : std::nullopt;
     if (!co_await functions_.write_part(found.function, id, mode, expected)) continue;
     model::PutRuntimeManagementConfigOutput out;
     out.update_runtime_on = mode;
+    if (!version.empty()) out.runtime_version_arn = version;
     out.function_arn = ref.qualified_arn();
     co_return out;
   }
@@ -165,6 +203,7 @@ awaitable<model::GetRuntimeManagementConfigOutput> LambdaService::get_runtime_ma
   const std::optional<Part> part = co_await functions_.part(found.function.record, {kRuntimePart, ref.qualifier});
   model::GetRuntimeManagementConfigOutput out;
   out.update_runtime_on = part ? part->bytes : "Auto";
+  if (*out.update_runtime_on == "Manual") out.runtime_version_arn = runtime_version_arn(found.record);
   out.function_arn = ref.qualified_arn();
   co_return out;
 }

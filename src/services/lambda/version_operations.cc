@@ -72,7 +72,7 @@ awaitable<model::ListVersionsByFunctionOutput> LambdaService::list_versions(aws:
   if (!after.empty() && !is_version(after)) throw error(kInvalidParameterValue, "The provided Marker is not valid.");
   model::ListVersionsByFunctionOutput out;
   out.versions.emplace();
-  if (after.empty()) out.versions->push_back(describe(function.record, std::string(kLatest)));
+  if (after.empty()) out.versions->push_back(describe_listed(function.record, std::string(kLatest)));
   if (after == "0") after.clear();  // behind $LATEST
   co_await add_versions(function.record, after, limit, *out.versions);
   if (out.versions->size() < limit) co_return out;

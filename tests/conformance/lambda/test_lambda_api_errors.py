@@ -80,7 +80,8 @@ ROWS = [
     ("get_function_scaling_config", {**ONE, "Qualifier": "1"}, "NotImplemented", "lambda:GetFunctionScalingConfig"),
     ("list_capacity_providers", {}, "NotImplemented", "lambda:ListCapacityProviders"),
     ("put_runtime_management_config", {**ONE, "UpdateRuntimeOn": "Manual", "RuntimeVersionArn": "arn:aws:lambda:eu-west-1::runtime:" + "0" * 64}, "InvalidParameterValueException",
-     "UpdateRuntimeOn Manual are not available on this platform"),
+     "is not available on this platform"),
+    ("put_runtime_management_config", {**ONE, "UpdateRuntimeOn": "Manual"}, "InvalidParameterValueException", "RuntimeVersionArn is required"),
     ("put_runtime_management_config", {**ONE, "Qualifier": "live", "UpdateRuntimeOn": "Auto"}, "InvalidParameterValueException", "not for an alias"),
     ("update_function_code", {**ONE, "ImageUri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/x:1"}, "InvalidParameterValueException", "ImageUri is not available on this platform yet: use a Zip package"),
 ]
@@ -93,6 +94,18 @@ def test_errors(functions, one, operation, arguments, code, message, request):
     failed = fails(getattr(functions, operation), code, message, **arguments)
     status = {"NotImplemented": 501, "ResourceNotFoundException": 404, "CodeSigningConfigNotFoundException": 404, "ResourceConflictException": 409}.get(code, 400)
     assert failed["ResponseMetadata"]["HTTPStatusCode"] == status
+
+
+def test_the_runtimes_version_can_be_named(functions, one):
+    version = functions.get_function_configuration(FunctionName=one)["RuntimeVersionConfig"]["RuntimeVersionArn"]
+    assert version.startswith("arn:aws:lambda:eu-west-1::runtime:") and functions.get_function(FunctionName=one)["Configuration"]["RuntimeVersionConfig"] == {"RuntimeVersionArn": version}
+    listed = next(entry for entry in functions.list_functions()["Functions"] if entry["FunctionName"] == one)
+    assert not {"RuntimeVersionConfig", "State", "LastUpdateStatus"} & set(listed)
+    assert "RuntimeVersionArn" not in functions.get_runtime_management_config(FunctionName=one)
+    assert functions.put_runtime_management_config(FunctionName=one, UpdateRuntimeOn="Manual", RuntimeVersionArn=version)["RuntimeVersionArn"] == version
+    got = functions.get_runtime_management_config(FunctionName=one)
+    assert (got["UpdateRuntimeOn"], got["RuntimeVersionArn"]) == ("Manual", version)
+    functions.put_runtime_management_config(FunctionName=one, UpdateRuntimeOn="Auto")
 
 
 def test_no_function_is_signed(functions, one):
