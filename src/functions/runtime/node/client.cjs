@@ -227,6 +227,52 @@ function logError(title, error) {
   else console.error(title, errorText(error));
 }
 
+// --- stack traces --------------------------------------------------------------------------------------------------
+// Stacks name the lines of the sources. A map is read when a stack is looked at that needs it: Node.js's own support reads the map of
+// every file with the file, which takes as long as loading a bundle with its compiled code.
+const sourceMaps = new Map();  // by file: {map, folder}, or nothing
+
+function mapOf(file) {
+  if (sourceMaps.has(file)) return sourceMaps.get(file);
+  sourceMaps.set(file, undefined);  // also for an error that this itself makes
+  try {
+    const text = fs.readFileSync(file, 'utf8');
+    const at = text.lastIndexOf('\n//# sourceMappingURL=');
+    if (at < 0) return undefined;
+    const url = text.slice(at + 22).split('\n', 1)[0].trim();
+    const inline = /^data:application\/json[^,]*;base64,/.exec(url);
+    const json = inline ? Buffer.from(url.slice(inline[0].length), 'base64').toString() : fs.readFileSync(path.resolve(path.dirname(file), decodeURI(url)), 'utf8');
+    sourceMaps.set(file, { map: new nodeModule.SourceMap(JSON.parse(json)), folder: path.dirname(file) });
+  } catch {}  // without a map the line says where it is
+  return sourceMaps.get(file);
+}
+
+function placeOf(frame) {
+  const name = frame.getFileName();
+  if (typeof name !== 'string' || !(name.startsWith('/') || name.startsWith('file:///'))) return undefined;
+  const found = mapOf(name.startsWith('/') ? name : fileURLToPath(name));
+  const entry = found?.map.findEntry(frame.getLineNumber() - 1, frame.getColumnNumber() - 1);
+  if (!entry?.originalSource) return undefined;
+  const source = entry.originalSource.startsWith('file:') ? fileURLToPath(entry.originalSource) : path.resolve(found.folder, entry.originalSource);
+  return [`${name}:${frame.getLineNumber()}:${frame.getColumnNumber()}`, `${source}:${entry.originalLine + 1}:${entry.originalColumn + 1}`];
+}
+
+function mapStacks() {
+  const plain = Error.prepareStackTrace;
+  if (typeof plain !== 'function') return process.setSourceMapsEnabled(true);  // Node.js 18
+  Error.prepareStackTrace = (error, frames) => {
+    const text = plain(error, frames);
+    if (typeof text !== 'string' || !Array.isArray(frames)) return text;
+    const lines = text.split('\n');
+    const first = lines.length - frames.length;
+    frames.forEach((frame, index) => {
+      const place = placeOf(frame);
+      if (place && first + index >= 0) lines[first + index] = lines[first + index].replace(place[0], () => place[1]);
+    });
+    return lines.join('\n');
+  };
+}
+
 // --- loading -----------------------------------------------------------------------------------------------------
 let handler;
 let environment = {};
@@ -328,6 +374,7 @@ function loadTypeScript(handlerFile) {
     throw new ImportModuleError(`Cannot load ${path.basename(handlerFile)}: Node.js ${process.versions.node} does not run TypeScript sources. ` +
       'Use nodejs22.x or later, or bundle the function');
   }
+  process.setSourceMapsEnabled(true);  // the maps of these sources are made as they are loaded
   nodeModule.registerHooks({
     resolve(specifier, context, nextResolve) {
       try {
@@ -512,7 +559,7 @@ async function load(request) {
     process.chdir(request.codeDir);
     if (request.debug) openDebugger(request.debug);
     if (request.cacheDir) nodeModule.enableCompileCache?.(request.cacheDir);
-    process.setSourceMapsEnabled(true);
+    mapStacks();
     showVariables();
     handler = await findHandler(request);
   } catch (error) {
