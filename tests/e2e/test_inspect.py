@@ -243,6 +243,31 @@ def test_brk_waits_before_the_function_is_loaded(binary, tmp_path, arguments):
         platform.stop()
 
 
+@pytest.mark.parametrize("major, sandbox", [("18", "off"), ("20", "on"), ("24", "on")])
+def test_every_node_runtime_stops_at_a_breakpoint(binary, tmp_path, major, sandbox):
+    if not (ROOT / f"build/tools/runtimes/node_modules/node{major}").exists():
+        pytest.skip(f"Node.js {major} is not there: run script/setup --runtimes")
+    project = make_project(tmp_path / "project")
+    template = project / "template.yaml"
+    template.write_text(template.read_text().replace("nodejs22.x", f"nodejs{major}.x"))
+    (project / "src/hello.ts").write_text(SOURCE.replace("by ${process.pid}", "on ${process.version}"))
+    platform = starts(binary, tmp_path / "data", project, "--inspect", "--sandbox", sandbox)
+    try:
+        debugger = NodeDebugger(debug_ports(platform)["Hello"])
+        debugger.start()
+        script, source_map = debugger.script_of("hello.ts")
+        debugger.ask("Debugger.setBreakpointByUrl", url=script["url"], lineNumber=generated_line(source_map, "hello.ts", line_of(SOURCE, "return { said }")))
+        calling = Calling(f"{platform.api(0)}/notes/x")
+        frame = debugger.wait("Debugger.paused")["callFrames"][0]
+        looked = debugger.ask("Debugger.evaluateOnCallFrame", callFrameId=frame["callFrameId"], expression="said", returnByValue=True)
+        assert f" on v{major}." in looked["result"]["value"]
+        debugger.ask("Debugger.resume")
+        assert calling.result()[0] == 200
+        debugger.close()
+    finally:
+        platform.stop()
+
+
 def test_function_that_is_not_there_is_named(binary, tmp_path):
     project = make_project(tmp_path / "project")
     platform = starts(binary, tmp_path / "data", project, "--inspect=Hallo")
