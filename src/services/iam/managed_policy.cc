@@ -58,20 +58,12 @@ ManagedPolicy parse(std::string_view json) try {
 
 }  // namespace
 
-awaitable<bool> PolicyStore::commit(storage::Commit commit, std::string key, std::optional<std::string> bytes) {
-  for (int attempt = 1;; ++attempt) {
-    const auto done = co_await store_.commit(commit);
-    if (done) co_return true;
-    const storage::StoreErrc code = done.error().code;
-    if (code == storage::StoreErrc::kConflict) {
-      if (attempt == 1) co_return false;
-      const auto now = co_await store_.snapshot()->get(key);  // after an unknown outcome the conflict may be with this very write
-      co_return bytes ? now && now->bytes == *bytes : !now;
-    }
-    if (code == storage::StoreErrc::kUnknownOutcome && attempt < kAttemptsMax) continue;
-    spdlog::error("iam: commit failed: {}: {}", storage::to_string(code), done.error().detail);
-    throw aws::ApiError(kServiceFailure, "The request processing has failed because of an unknown error, exception or failure.");
-  }
+awaitable<bool> PolicyStore::replace(storage::Replacement replacement) {
+  const auto done = co_await storage::replace(store_, std::move(replacement));
+  if (done) co_return true;
+  if (done.error().code == storage::StoreErrc::kConflict) co_return false;
+  spdlog::error("iam: commit failed: {}: {}", storage::to_string(done.error().code), done.error().detail);
+  throw aws::ApiError(kServiceFailure, "The request processing has failed because of an unknown error, exception or failure.");
 }
 
 awaitable<PolicyStore::Found> PolicyStore::get(std::string account, std::string arn) {
@@ -87,10 +79,7 @@ awaitable<PolicyStore::Found> PolicyStore::get(std::string account, std::string 
 }
 
 awaitable<> PolicyStore::create(std::string account, ManagedPolicy policy) {
-  const std::string key = policy_key(account, policy.name), bytes = to_json(policy);
-  storage::Commit commit;
-  commit.check(key, std::nullopt).put(key, bytes);
-  if (!co_await this->commit(std::move(commit), key, bytes)) {
+  if (!co_await replace({policy_key(account, policy.name), std::nullopt, to_json(policy)})) {
     throw aws::ApiError(kEntityAlreadyExists, "A policy called " + policy.name + " already exists. Duplicate names are not allowed.");
   }
 }
@@ -99,19 +88,15 @@ awaitable<> PolicyStore::modify(std::string account, std::string arn, std::funct
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     Found found = co_await get(account, arn);
     change(found.policy);
-    const std::string bytes = to_json(found.policy);
-    storage::Commit commit;
-    commit.check(found.check.key, found.check.version).put(found.check.key, bytes);
-    if (co_await this->commit(std::move(commit), found.check.key, bytes)) co_return;
+    if (co_await replace({found.check.key, found.check.version, to_json(found.policy)})) co_return;
   }
   throw aws::ApiError(kConcurrentModification, "The policy is being changed by another request.");
 }
 
 awaitable<bool> PolicyStore::remove(Found found, storage::RangeGuard guard) {
-  storage::Commit commit;
-  commit.check(found.check.key, found.check.version).erase(found.check.key);
-  commit.guards.push_back(std::move(guard));
-  co_return co_await this->commit(std::move(commit), found.check.key, std::nullopt);
+  storage::Commit with;
+  with.guards.push_back(std::move(guard));
+  co_return co_await replace({found.check.key, found.check.version, std::nullopt, std::move(with)});
 }
 
 awaitable<PolicyStore::Page> PolicyStore::list(std::string account, std::string after, std::size_t limit) {

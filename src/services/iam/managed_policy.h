@@ -13,6 +13,7 @@
 #include "aws/api_call.h"
 #include "core/async.h"
 #include "core/clock.h"
+#include "storage/retry.h"
 #include "storage/store.h"
 
 namespace parvis::iam {
@@ -50,7 +51,7 @@ class PolicyStore {  // thread-safe; `store` outlives it
   awaitable<Page> list(std::string account, std::string after, std::size_t limit);
 
  private:
-  awaitable<bool> commit(storage::Commit commit, std::string key, std::optional<std::string> bytes);
+  awaitable<bool> replace(storage::Replacement replacement);
   storage::Store& store_;
 };
 

@@ -21,9 +21,10 @@ std::string text(const object& properties, std::string_view key) {
 }
 std::set<std::string> names(const object& properties, std::string_view key) {
   std::set<std::string> out;
-  if (const auto* list = properties.if_contains(key); list && list->is_array()) {
-    for (const auto& name : list->as_array()) if (name.is_string()) out.emplace(name.as_string());
-  }
+  const auto* list = properties.if_contains(key);
+  if (!list) return out;
+  if (!list->is_array()) throw aws::ApiError(aws::ErrorSpec{"ValidationError"}, std::string(key) + " must be a list.");
+  for (const auto& name : list->as_array()) if (name.is_string()) out.emplace(name.as_string());
   return out;
 }
 

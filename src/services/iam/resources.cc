@@ -19,6 +19,7 @@ constexpr std::array kRoleRules = {
     Rule{"PermissionsBoundary", kRefused, kInPlace, "permissions boundaries are not available yet"},
     Rule{"Policies[].PolicyDocument"}, Rule{"Policies[].PolicyName"}, Rule{"RoleName", kApplied, kReplaces}, Rule{"Tags[].Key"}, Rule{"Tags[].Value"},
 };
+constexpr aws::ErrorSpec kValidationError{"ValidationError"};
 constexpr std::array<std::string_view, 1> kRoleRequired = {"AssumeRolePolicyDocument"};
 
 std::string text(const object& properties, std::string_view key) {
@@ -39,10 +40,12 @@ std::map<std::string, std::string> pairs(const object& properties, std::string_v
 
 std::set<std::string> managed(const object& properties) {
   std::set<std::string> out;
-  if (const auto* found = properties.if_contains("ManagedPolicyArns"); found && found->is_array()) {
-    for (const auto& arn : found->as_array()) {
-      if (arn.is_string()) out.emplace(arn.as_string());
-    }
+  const auto* found = properties.if_contains("ManagedPolicyArns");
+  if (!found) return out;
+  if (!found->is_array()) throw aws::ApiError(kValidationError, "ManagedPolicyArns must be a list.");
+  for (const auto& arn : found->as_array()) {
+    if (!arn.is_string()) throw aws::ApiError(kValidationError, "ManagedPolicyArns must be a list of texts.");
+    out.emplace(arn.as_string());
   }
   return out;
 }

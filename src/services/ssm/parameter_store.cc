@@ -107,32 +107,21 @@ awaitable<std::vector<ParameterVersion>> ParameterStore::versions(aws::Scope sco
   co_return out;
 }
 
-awaitable<bool> ParameterStore::commit(storage::Commit commit, std::string key, std::optional<std::string> bytes) {
-  for (int attempt = 1;; ++attempt) {
-    const auto done = co_await store_.commit(commit);
-    if (done) co_return true;
-    const storage::StoreErrc code = done.error().code;
-    if (code == storage::StoreErrc::kConflict) {
-      if (attempt == 1) co_return false;
-      const auto now = co_await store_.snapshot()->get(key);  // after an unknown outcome the conflict may be with this very write
-      co_return bytes ? now && now->bytes == *bytes : !now;
-    }
-    if (code == storage::StoreErrc::kUnknownOutcome && attempt < kAttemptsMax) continue;
-    spdlog::error("ssm: commit failed: {}: {}", storage::to_string(code), done.error().detail);
-    throw aws::ApiError(errors::kInternalServerError, "The parameter could not be written.");
-  }
+awaitable<bool> ParameterStore::replace(storage::Replacement replacement) {
+  const auto done = co_await storage::replace(store_, std::move(replacement));
+  if (done) co_return true;
+  if (done.error().code == storage::StoreErrc::kConflict) co_return false;
+  spdlog::error("ssm: commit failed: {}: {}", storage::to_string(done.error().code), done.error().detail);
+  throw aws::ApiError(errors::kInternalServerError, "The parameter could not be written.");
 }
 
 awaitable<bool> ParameterStore::write(aws::Scope scope, ParameterRecord record, std::optional<storage::Version> expected, bool new_version) {
   storage::Commit change;
-  const std::string key = record_key(scope, record.name);
   if (new_version) {
     change.put(version_key(scope, record.id, record.latest.version), boost::json::serialize(to_object(record.latest)));
     while (record.latest.version - record.oldest >= kVersionsMax) change.erase(version_key(scope, record.id, record.oldest++));
   }
-  const std::string bytes = to_json(record);
-  change.check(key, expected).put(key, bytes);
-  co_return co_await commit(std::move(change), key, bytes);
+  co_return co_await replace({record_key(scope, record.name), expected, to_json(record), std::move(change)});
 }
 
 awaitable<bool> ParameterStore::remove(aws::Scope scope, std::string name) {
@@ -140,10 +129,8 @@ awaitable<bool> ParameterStore::remove(aws::Scope scope, std::string name) {
     const auto found = co_await find(scope, name);
     if (!found) co_return false;
     storage::Commit change;
-    const std::string key = record_key(scope, name);
-    change.check(key, found->version).erase(key);
     for (std::uint64_t v = found->record.oldest; v <= found->record.latest.version; ++v) change.erase(version_key(scope, found->record.id, v));
-    if (co_await commit(std::move(change), key, std::nullopt)) co_return true;
+    if (co_await replace({record_key(scope, name), found->version, std::nullopt, std::move(change)})) co_return true;
   }
   throw aws::ApiError(errors::kInternalServerError, "The parameter is being changed by other requests.");
 }

@@ -17,6 +17,7 @@
 #include "core/clock.h"
 #include "core/entropy.h"
 #include "core/seal.h"
+#include "storage/retry.h"
 #include "storage/store.h"
 
 namespace parvis::ssm {
@@ -64,7 +65,7 @@ class ParameterStore {  // thread-safe; everything given outlives it
   std::string open(const std::string& stored, const std::string& arn) const;
 
  private:
-  awaitable<bool> commit(storage::Commit commit, std::string key, std::optional<std::string> bytes);
+  awaitable<bool> replace(storage::Replacement replacement);
 
   storage::Store& store_;
   const SealKey& key_;
