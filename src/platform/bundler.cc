@@ -11,6 +11,7 @@
 #include "core/hash.h"
 #include "platform/esbuild_messages.h"
 #include "services/lambda/code.h"
+#include "templates/includes.h"
 
 namespace parvis::platform {
 namespace fs = std::filesystem;
@@ -50,6 +51,7 @@ class Bundler {
   Bundler(Document document, TemplateBundler& keeper) : keeper_(keeper) { result_.document = std::move(document); }
 
   BundledTemplate run() {
+    include();
     auto* resources = result_.document.root.is_object() ? result_.document.root.get_object().if_contains("Resources") : nullptr;
     if (!resources || !resources->is_object()) return std::move(result_);
     for (auto& [id, resource] : resources->get_object()) {
@@ -64,6 +66,13 @@ class Bundler {
   }
 
  private:
+  void include() {
+    const fs::path folder = fs::path(result_.document.file).parent_path();
+    for (const std::string& file : templates::included_files(result_.document)) result_.inputs.insert((folder / file).lexically_normal());
+    auto wrong = templates::include_files(result_.document, templates::local_reader(result_.document));
+    result_.errors.insert(result_.errors.end(), std::make_move_iterator(wrong.begin()), std::make_move_iterator(wrong.end()));
+  }
+
   // A property of the function, or of Globals.
   json::value property(json::object& resource, std::string_view name) const {
     if (const auto* properties = object_at(resource, "Properties"); properties && properties->contains(name)) return properties->at(name);
@@ -85,6 +94,7 @@ class Bundler {
     if (place.starts_with("s3://")) return;
     const fs::path base = fs::path(result_.document.file).parent_path();
     const fs::path source = (base / (place.empty() ? "." : place)).lexically_normal();
+    if (fs::is_regular_file(source)) return error(at, fmt::format("{} is a file", source.string()), "name the folder of the code; packages are taken from S3 only");
     if (!fs::is_directory(source))
       return error(at, fmt::format("the code folder {} does not exist", source.string()), "name an existing folder");
     const fs::path bundle = build(pointer, resource, source);
@@ -163,7 +173,7 @@ class Bundler {
         error(metadata_at, fmt::format("entry point {} does not exist in {}", entry, source.string()), "correct EntryPoints");
         return {};
       }
-    return run_esbuild(std::move(bundle));
+    return run_esbuild(std::move(bundle), metadata_at);
   }
 
   // A handler that the code does not have would fail at the first call: it is refused here, while the last good version serves.
@@ -233,7 +243,7 @@ class Bundler {
     return good;
   }
 
-  fs::path run_esbuild(functions::BundleOptions bundle) {
+  fs::path run_esbuild(functions::BundleOptions bundle, const std::string& metadata_at) {
     std::string settings;
     for (const auto* list : {&bundle.entry_points, &bundle.external, &bundle.main_fields, &bundle.loader, &bundle.define})
       settings += fmt::format("{}|", fmt::join(*list, ","));
@@ -249,7 +259,7 @@ class Bundler {
     const auto known = keeper_.done_.find(settings);
     if (known == keeper_.done_.end() || !known->second.stamps.unchanged() || !fs::exists(known->second.folder)) {
       keeper_.done_.erase(settings);
-      auto built = build_anew(bundle);
+      auto built = build_anew(bundle, metadata_at);
       if (!built) return {};
       keeper_.done_[settings] = std::move(*built);
     }
@@ -260,13 +270,17 @@ class Bundler {
     return done.folder;
   }
 
-  std::optional<TemplateBundler::Done> build_anew(functions::BundleOptions& bundle) {
+  std::optional<TemplateBundler::Done> build_anew(functions::BundleOptions& bundle, const std::string& metadata_at) {
     bundle.out_dir = (keeper_.out_dir_ / "bundle").string();  // as deep as the folder that the files go to
     const auto start = std::chrono::steady_clock::now();
     const functions::BundleResult built = keeper_.esbuild_.bundle(bundle);
     result_.esbuild += std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start);
     if (!built.ok) {
-      for (const auto& message : built.errors) result_.errors.push_back(to_diagnostic(message, templates::Severity::kError));
+      for (const auto& message : built.errors) {
+        auto made = to_diagnostic(message, templates::Severity::kError);
+        if (made.file.empty()) made = result_.document.error(metadata_at, "esbuild: " + made.what, "correct BuildProperties");
+        result_.errors.push_back(std::move(made));
+      }
       for (const auto& entry : bundle.entry_points) result_.inputs.insert(fs::path(bundle.source_dir) / entry);
       result_.inputs.insert(built.inputs.begin(), built.inputs.end());
       for (const auto& message : built.errors)

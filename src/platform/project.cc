@@ -1,7 +1,13 @@
 #include "platform/project.h"
 
+#include <algorithm>
+#include <array>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <yaml-cpp/yaml.h>
+
+#include "core/file.h"
 
 namespace parvis::platform {
 namespace fs = std::filesystem;
@@ -36,7 +42,44 @@ std::expected<std::vector<Companion>, std::string> read_companions(const fs::pat
   return companions;
 }
 
+constexpr std::array kNames = {"template.yaml", "template.yml", "template.json"};
+
+bool has_resources(const fs::path& file) {
+  const std::string ending = file.extension().string();
+  return (ending == ".yaml" || ending == ".yml" || ending == ".json") && read_file(file).find("Resources") != std::string::npos;
+}
+
+// Files that the user may have meant: in the folder under another name, one level below it, or above it.
+std::vector<std::string> templates_near(const fs::path& folder) {
+  constexpr std::size_t kShown = 3;
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (entry.is_regular_file(ignored) && has_resources(entry.path())) found.push_back(entry.path().string());
+    if (!entry.is_directory(ignored)) continue;
+    for (const char* name : kNames)
+      if (fs::is_regular_file(entry.path() / name, ignored)) found.push_back((entry.path() / name).string());
+  }
+  fs::path above = fs::absolute(folder).lexically_normal();
+  if (!above.has_filename()) above = above.parent_path();
+  for (above = above.parent_path(); found.empty() && above != above.root_path(); above = above.parent_path())
+    for (const char* name : kNames)
+      if (fs::is_regular_file(above / name, ignored)) found.push_back((above / name).string());
+  std::ranges::sort(found);
+  if (found.size() > kShown) found.resize(kShown);
+  return found;
+}
+
 }  // namespace
+
+std::expected<fs::path, std::string> find_template(const fs::path& folder) {
+  std::error_code ignored;
+  for (const char* name : kNames)
+    if (fs::is_regular_file(folder / name, ignored)) return folder / name;
+  const auto near = templates_near(folder);
+  return std::unexpected(fmt::format("{} has no template.yaml, template.yml or template.json; {}", folder.string(),
+                                     near.empty() ? "name a project folder or a template" : fmt::format("did you mean {}?", fmt::join(near, " or "))));
+}
 
 std::expected<Project, std::string> load_project(const fs::path& place) {
   std::error_code ignored;
@@ -44,14 +87,12 @@ std::expected<Project, std::string> load_project(const fs::path& place) {
   if (fs::is_regular_file(place, ignored)) {
     project.template_file = fs::absolute(place);
   } else if (fs::is_directory(place, ignored)) {
-    for (const char* name : {"template.yaml", "template.yml", "template.json"})
-      if (fs::is_regular_file(place / name, ignored)) {
-        project.template_file = fs::absolute(place / name);
-        break;
-      }
-    if (project.template_file.empty())
-      return std::unexpected(fmt::format("{} has no template.yaml, template.yml or template.json; name a project folder or a "
-                                         "template, or use --empty", place.string()));
+    const auto found = find_template(place);
+    if (!found) return std::unexpected(found.error());
+    project.template_file = fs::absolute(*found);
+    for (const char* name : kNames)
+      if (project.note.empty() && fs::is_regular_file(place / name, ignored) && place / name != *found)
+        project.note = fmt::format("{} has {} as well; {} is used, name the other one to run it", place.string(), name, found->filename().string());
   } else {
     return std::unexpected(fmt::format("{}: no such file or folder", place.string()));
   }

@@ -17,7 +17,11 @@ struct Companion {
 struct Project {
   std::filesystem::path folder, template_file;
   std::vector<Companion> companions;
+  std::string note;  // a line for the user: what else there was to choose from; may be empty
 };
+
+// template.yaml, template.yml or template.json of a folder. Error: a line for the user, which names templates nearby.
+std::expected<std::filesystem::path, std::string> find_template(const std::filesystem::path& folder);
 
 // `place`: a folder (template.yaml, template.yml or template.json in it) or a template file. Error: a line for the user.
 std::expected<Project, std::string> load_project(const std::filesystem::path& place);

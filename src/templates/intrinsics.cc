@@ -7,18 +7,11 @@
 #include "core/hash.h"
 #include "templates/references.h"
 #include "templates/resolution.h"
+#include "templates/structure_check.h"
 
 namespace parvis::templates {
 
 namespace {
-
-bool uses_extensions(const json::object& root) {
-  const json::value* transform = root.if_contains("Transform");
-  if (transform == nullptr) return false;
-  const json::value name("AWS::LanguageExtensions");
-  if (transform->is_array()) return std::find(transform->as_array().begin(), transform->as_array().end(), name) != transform->as_array().end();
-  return *transform == name;
-}
 
 // Collects which resources a value needs, and which names do not exist.
 class Needs {
@@ -33,6 +26,13 @@ class Needs {
     if (const json::value* properties = resource.if_contains("Properties")) walk(*properties, at + "/Properties", {});
     if (const json::value* depends = resource.if_contains("DependsOn")) depends_on(*depends, at + "/DependsOn");
     return found_;
+  }
+  void of_output(const std::string& name, const json::object& output) {
+    what_ = "output";
+    id_ = name;
+    const std::string at = child("/Outputs", name);
+    if (const json::value* value = output.if_contains("Value")) walk(*value, at + "/Value", {});
+    if (const json::value* exported = output.if_contains("Export")) walk(*exported, at + "/Export", {});
   }
 
  private:
@@ -53,9 +53,9 @@ class Needs {
     const std::string text(what);
     if (text.starts_with("AWS::") || (parameters_too && evaluator_.parameters().contains(text))) return;
     if (!resources_.contains(text)) {
-      errors_.push_back(document_.error(at, fmt::format("resource {}: '{}' is neither a resource nor a parameter of this template", id_, text), "check its spelling"));
+      errors_.push_back(document_.error(at, fmt::format("{} {}: '{}' is neither a resource nor a parameter of this template", what_, id_, text), "check its spelling"));
     } else {
-      if (!exists(text)) errors_.push_back(document_.error(at, fmt::format("resource {}: '{}' is needed, but its Condition does not hold", id_, text), "give both the same Condition"));
+      if (!exists(text)) errors_.push_back(document_.error(at, fmt::format("{} {}: '{}' is needed, but its Condition does not hold", what_, id_, text), "give both the same Condition"));
       found_.insert(text);
     }
   }
@@ -107,6 +107,7 @@ class Needs {
   const json::object& resources_;
   std::vector<Diagnostic>& errors_;
   std::set<std::string> found_;
+  std::string_view what_ = "resource";
   std::string id_;
 };
 
@@ -153,8 +154,8 @@ std::expected<Evaluator, std::vector<Diagnostic>> Evaluator::make(const Document
   std::vector<Diagnostic> errors;
   if (!document.root.is_object()) return std::unexpected(std::vector{document.error("", "the template is not a mapping")});
   const json::object& root = document.root.as_object();
-  out.extensions_ = uses_extensions(root);
-  for (std::string_view section : {"Parameters", "Mappings", "Conditions", "Outputs"}) {
+  out.extensions_ = uses_language_extensions(root);
+  for (std::string_view section : {"Parameters", "Mappings", "Conditions", "Outputs", "Rules"}) {
     if (const json::value* value = root.if_contains(section); value != nullptr && !value->is_object()) {
       errors.push_back(document.error(child("", section), fmt::format("'{}' is not a mapping", section), "check the indentation"));
     }
@@ -188,11 +189,48 @@ std::expected<Evaluator, std::vector<Diagnostic>> Evaluator::make(const Document
   if (!errors.empty()) return std::unexpected(std::move(errors));
   if (const json::value* conditions = root.if_contains("Conditions")) {
     for (const auto& [name, definition] : conditions->as_object()) {
-      if (auto value = out.condition(std::string(name)); !value) errors.push_back(value.error());
+      try {
+        static const Lookups kNone;
+        Resolution(out, kNone, true).condition(std::string(name), "/Conditions");
+      } catch (const Resolution::Failed& failed) {
+        errors.push_back(failed.diagnostic);
+      } catch (const Resolution::Unknown&) {
+        out.conditions_[std::string(name)] = false;  // it hangs on a value that is not there yet: one of the two is taken
+      }
     }
   }
+  if (errors.empty()) errors = out.broken_rules();
   if (!errors.empty()) return std::unexpected(std::move(errors));
   return out;
+}
+
+// Source: CloudFormation User Guide, "Rules section structure". How CloudFormation words a broken rule is not compared.
+std::vector<Diagnostic> Evaluator::broken_rules() const {
+  static const Lookups kNone;
+  std::vector<Diagnostic> errors;
+  const json::value* rules = document_->root.as_object().if_contains("Rules");
+  if (rules == nullptr || !rules->is_object()) return errors;
+  for (const auto& [name, value] : rules->as_object()) {
+    const json::object& rule = value.as_object();  // the structure is checked
+    const std::string at = child("/Rules", std::string_view(name));
+    try {
+      Resolution resolution(*this, kNone, true);
+      if (const json::value* when = rule.if_contains("RuleCondition"); when != nullptr && !resolution.test(*when, at + "/RuleCondition")) continue;
+      const json::array& assertions = rule.at("Assertions").as_array();
+      for (std::size_t i = 0; i < assertions.size(); ++i) {
+        const json::object& assertion = assertions[i].as_object();
+        const std::string place = child(at + "/Assertions", i);
+        if (resolution.test(assertion.at("Assert"), place + "/Assert")) continue;
+        const json::value* described = assertion.if_contains("AssertDescription");
+        errors.push_back(document_->error(place, fmt::format("rule {} does not hold: {}", std::string_view(name), described != nullptr ? scalar_text(*described) : "its assertion is false"), "give other parameters"));
+      }
+    } catch (const Resolution::Failed& failed) {
+      errors.push_back(failed.diagnostic);
+    } catch (const Resolution::Unknown&) {
+      continue;  // checked when the values are there
+    }
+  }
+  return errors;
 }
 
 std::expected<bool, Diagnostic> Evaluator::condition(const std::string& name) const {
@@ -222,6 +260,21 @@ std::expected<json::value, Diagnostic> Evaluator::resolve(const json::value& val
   }
 }
 
+std::vector<Diagnostic> Evaluator::unknown_conditions() const {
+  std::vector<Diagnostic> errors;
+  for (const auto& [section, what] : {std::pair<std::string_view, std::string_view>{"Resources", "resource"}, {"Outputs", "output"}}) {
+    const json::value* elements = document_->root.as_object().if_contains(section);
+    if (elements == nullptr || !elements->is_object()) continue;
+    for (const auto& [id, element] : elements->as_object()) {
+      const json::value* name = element.is_object() ? element.as_object().if_contains("Condition") : nullptr;
+      if (name == nullptr) continue;
+      if (auto known = condition(scalar_text(*name)); !known)
+        errors.push_back(document_->error(child(child(child("", section), std::string_view(id)), "Condition"), fmt::format("{} {}: {}", what, std::string_view(id), known.error().what), known.error().hint));
+    }
+  }
+  return errors;
+}
+
 std::expected<Evaluator::Graph, std::vector<Diagnostic>> Evaluator::graph() const {
   std::vector<Diagnostic> errors;
   const json::value* section = document_->root.as_object().if_contains("Resources");
@@ -230,6 +283,7 @@ std::expected<Evaluator::Graph, std::vector<Diagnostic>> Evaluator::graph() cons
   }
   const json::object& resources = section->as_object();
   if (resources.size() > kResourcesMax) return std::unexpected(std::vector{document_->error("/Resources", fmt::format("the template has {} resources, the limit is {}", resources.size(), kResourcesMax), "split the stack")});
+  if (auto unknown = unknown_conditions(); !unknown.empty()) return std::unexpected(std::move(unknown));  // what follows from them is no news
   Graph out;
   Needs needs(*document_, *this, resources, errors);
   std::vector<std::string> ids;
@@ -241,12 +295,13 @@ std::expected<Evaluator::Graph, std::vector<Diagnostic>> Evaluator::graph() cons
       errors.push_back(document_->error(at, fmt::format("resource {} has no Type", id), "add Type"));
       continue;
     }
-    if (const json::value* name = resource.as_object().if_contains("Condition")) {
-      if (auto known = condition(scalar_text(*name)); !known) { errors.push_back(document_->error(at + "/Condition", fmt::format("resource {}: {}", id, known.error().what), known.error().hint)); continue; }
-    }
     if (!holds(resource.as_object())) continue;
     out.needs[id] = needs.of(id, resource.as_object());
     ids.push_back(id);
+  }
+  if (const json::value* outputs = document_->root.as_object().if_contains("Outputs"); outputs != nullptr) {
+    for (const auto& [name, output] : outputs->as_object())
+      if (output.is_object() && holds(output.as_object())) needs.of_output(std::string(name), output.as_object());
   }
   for (auto& [id, list] : out.needs) std::erase_if(list, [&](const auto& name) { return !out.needs.contains(name); });
   std::map<std::string, Mark> marks;

@@ -25,6 +25,7 @@ struct Environment {  // what pseudo parameters give
   std::string account = "000000000000", region = "us-east-1", partition = "aws", url_suffix = "amazonaws.com";
   std::string stack_name, stack_id;
   std::vector<std::string> notification_arns;
+  std::set<std::string> unknown;  // parameters and pseudo parameters without a value yet: a template that is only looked at
   std::map<std::string, std::string> fetched;  // values of the parameters of the types AWS::SSM::Parameter::…
 };
 
@@ -53,6 +54,9 @@ class Evaluator {
   // Resolves every intrinsic function in the value at `pointer`. A property that is AWS::NoValue disappears.
   std::expected<json::value, Diagnostic> resolve(const json::value& value, const std::string& pointer, const Lookups& lookups) const;
 
+  // What resolve() would refuse in the value at `pointer`, whatever resources and exports turn out to be.
+  std::vector<Diagnostic> probe(const json::value& value, const std::string& pointer) const;
+
   // Logical ids of the resources that have to exist, in an order in which each follows what it needs. Refuses cycles, names that
   // do not exist and too many resources.
   struct Graph {
@@ -63,6 +67,8 @@ class Evaluator {
 
  private:
   friend class Resolution;
+  std::vector<Diagnostic> broken_rules() const;
+  std::vector<Diagnostic> unknown_conditions() const;
   const Document* document_ = nullptr;
   Environment environment_;
   json::object parameters_, mappings_;

@@ -5,18 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "templates/structure_check.h"
+
 namespace parvis::templates {
 namespace {
 
 constexpr std::string_view kLoop = "Fn::ForEach::";
-
-bool names_extensions(const json::object& root) {
-  const json::value* transform = root.if_contains("Transform");
-  if (transform == nullptr) return false;
-  const json::value name("AWS::LanguageExtensions");
-  if (!transform->is_array()) return *transform == name;
-  return std::ranges::find(transform->as_array(), name) != transform->as_array().end();
-}
 
 bool letters_and_digits(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });
@@ -166,7 +160,7 @@ bool mentions_loop(const json::value& value) {
 
 std::expected<Document, std::vector<Diagnostic>> expand_loops(Document document, const std::map<std::string, json::value>& parameters) {
   if (!document.root.is_object() || !mentions_loop(document.root)) return document;
-  if (!names_extensions(document.root.as_object())) {
+  if (!uses_language_extensions(document.root.as_object())) {
     return std::unexpected(std::vector{document.error("", "Fn::ForEach needs the transform AWS::LanguageExtensions", "add Transform: AWS::LanguageExtensions")});
   }
   std::vector<Diagnostic> errors;

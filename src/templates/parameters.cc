@@ -61,6 +61,12 @@ std::expected<json::value, Diagnostic> check_parameter(const Document& document,
   const bool is_list = !from_store && (type == "CommaDelimitedList" || type.starts_with("List<"));
   const bool numbers = type == "Number" || type == "List<Number>";
   if (!is_list && type != "String" && type != "Number" && !type.starts_with("AWS::")) return refuse("Type", fmt::format("the type '{}' does not exist", type), "use String, Number, CommaDelimitedList or List<Number>");
+  if (const json::value* allowed = rules.if_contains("AllowedValues"); allowed != nullptr && !allowed->is_array()) return refuse("AllowedValues", "AllowedValues is not a list", "write it as a list");
+  for (std::string_view member : {"MinLength", "MaxLength", "MinValue", "MaxValue"}) {
+    if (!rules.contains(member)) continue;
+    if (!is_number(rule(member))) return refuse(member, fmt::format("{} is not a number", member), "write a number");
+    if (numbers != member.ends_with("Value")) return refuse(member, fmt::format("{} does not go with the type {}", member, type), numbers ? "use MinValue and MaxValue" : "use MinLength and MaxLength");
+  }
   const json::value* source = given != nullptr ? given : rules.if_contains("Default");
   if (source == nullptr || source->is_null()) return refuse("", "has no value and no Default", fmt::format("give one: --parameter {}=value", name));
   std::string text;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "templates/references.h"
+#include "templates/structure_check.h"
 
 namespace parvis::templates {
 
@@ -37,6 +38,7 @@ class Checker {
       : document_(document), id_(id), type_(type), errors_(errors), warnings_(warnings) {}
 
   void members(const json::value& value, const std::string& path, const std::string& at, bool warned) {
+    shape(value, path, at);
     if (is_call(value)) {
       const auto& [key, argument] = *value.as_object().begin();
       if (key == "Fn::If" && argument.is_array() && argument.as_array().size() == 3) {
@@ -78,6 +80,14 @@ class Checker {
     members(value, path, at, warned);
   }
 
+  // The rules below a property tell whether it is a list or a mapping; what is neither would be left out by its type.
+  void shape(const json::value& value, const std::string& path, const std::string& at) {
+    if (path.empty() || path.ends_with("[]") || value.is_null() || is_call(value)) return;
+    const bool list = has_members(type_, path + "[]"), mapping = has_members(type_, path);
+    if (list && !mapping && !value.is_array()) errors_.push_back(document_.error(at, fmt::format("resource {}: the property {} is not a list", id_, path), "write it as a list"));
+    if (mapping && !list && !value.is_object()) errors_.push_back(document_.error(at, fmt::format("resource {}: the property {} is not a mapping", id_, path), "write its members under it"));
+  }
+
   const Document& document_;
   const std::string& id_;
   const aws::ResourceType& type_;
@@ -87,15 +97,26 @@ class Checker {
 
 void check_attributes(const Document& document, const std::string& id, const json::object& resource, std::vector<Diagnostic>& errors,
                       std::vector<Diagnostic>& warnings) {
-  static const std::set<std::string_view> kKnown = {"Type", "Properties", "DependsOn", "Condition", "Metadata", "DeletionPolicy", "UpdateReplacePolicy"};
-  static const std::set<std::string_view> kWithoutEffect = {"CreationPolicy", "UpdatePolicy"};
   for (const auto& [key, value] : resource) {
-    const std::string_view name = key;
-    const std::string at = child(child("/Resources", id), name);
-    if (kWithoutEffect.contains(name)) {
-      warnings.push_back(document.warning(at, fmt::format("resource {}: the attribute {} has no effect", id, name), "remove it, or keep it for AWS"));
-    } else if (!kKnown.contains(name)) {
-      errors.push_back(document.error(at, fmt::format("resource {}: the attribute {} is not known", id, name), "check its spelling"));
+    const std::string at = child(child("/Resources", id), std::string_view(key));
+    if (key == "CreationPolicy" || key == "UpdatePolicy") {
+      warnings.push_back(document.warning(at, fmt::format("resource {}: the attribute {} has no effect", id, std::string_view(key)), "remove it, or keep it for AWS"));
+    } else if (!known_attribute(key)) {
+      errors.push_back(document.error(at, fmt::format("resource {}: the attribute {} is not known", id, std::string_view(key)), "check its spelling"));
+    }
+  }
+}
+
+void append(std::vector<Diagnostic>& all, std::vector<Diagnostic> more) { all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end())); }
+
+void probe_outputs(const Document& document, const Evaluator& evaluator, std::vector<Diagnostic>& errors) {
+  const json::value* outputs = document.root.as_object().if_contains("Outputs");
+  if (outputs == nullptr || !outputs->is_object()) return;
+  for (const auto& [name, output] : outputs->as_object()) {
+    if (!output.is_object() || !evaluator.holds(output.as_object())) continue;
+    for (std::string_view part : {"Value", "Export"}) {
+      const json::value* given = output.as_object().if_contains(part);
+      if (given != nullptr) append(errors, evaluator.probe(*given, child(child("/Outputs", std::string_view(name)), part)));
     }
   }
 }
@@ -160,7 +181,11 @@ std::vector<Diagnostic> check_resources(const aws::ResourceTypes& types, const D
     }
     const json::value* properties = resource.as_object().if_contains("Properties");
     check_rules(document, id, *type, properties != nullptr && !properties->is_null() ? *properties : kEmpty, errors, warnings);
+    if (properties != nullptr) append(errors, evaluator.probe(*properties, at + "/Properties"));
+    for (std::string_view policy : {"DeletionPolicy", "UpdateReplacePolicy"})
+      if (const json::value* given = resource.as_object().if_contains(policy)) append(errors, evaluator.probe(*given, child(at, policy)));
   }
+  probe_outputs(document, evaluator, errors);
   return errors;
 }
 

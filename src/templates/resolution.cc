@@ -107,6 +107,7 @@ std::optional<json::value> Resolution::ref(const json::value& argument, const st
   const std::string name(argument.as_string());
   const Environment& env = evaluator_.environment_;
   if (name == "AWS::NoValue") return std::nullopt;
+  if (probing_ && env.unknown.contains(name)) throw Unknown{};
   if (name == "AWS::Region") return json::string(env.region);
   if (name == "AWS::AccountId") return json::string(env.account);
   if (name == "AWS::StackName") return json::string(env.stack_name);
@@ -265,8 +266,21 @@ bool Resolution::test(const json::value& value, const std::string& at) {
       }
       return out;
     }
+    if (const auto decided = test_of_rules(function, argument, inner)) return *decided;
   }
   fail(at, "a condition is not one of Fn::Equals, Fn::And, Fn::Or, Fn::Not, Condition", "use one of them");
+}
+
+std::optional<bool> Resolution::test_of_rules(std::string_view function, const json::value& argument, const std::string& at) {
+  if (function != "Fn::Contains" && function != "Fn::EachMemberEquals" && function != "Fn::EachMemberIn") return std::nullopt;
+  const json::array parts = raw_list(argument, at, 2, 2);
+  const json::array members = list(parts[0], child(at, 0), 0, 10'000);
+  const auto among = [](const json::array& all, const json::value& one) {
+    return std::any_of(all.begin(), all.end(), [&](const json::value& other) { return scalar_text(other) == scalar_text(one); });
+  };
+  if (function == "Fn::Contains") return among(members, json::string(text(parts[1], child(at, 1))));
+  const json::array wanted = function == "Fn::EachMemberIn" ? list(parts[1], child(at, 1), 0, 10'000) : json::array{json::string(text(parts[1], child(at, 1)))};
+  return std::all_of(members.begin(), members.end(), [&](const json::value& one) { return among(wanted, one); });
 }
 
 json::value Resolution::need(const json::value& value, const std::string& at) {

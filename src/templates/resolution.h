@@ -24,10 +24,12 @@ class Resolution {
   struct Failed {
     Diagnostic diagnostic;
   };
-  Resolution(const Evaluator& evaluator, const Lookups& lookups) : evaluator_(evaluator), lookups_(lookups) {}
+  struct Unknown {};  // the value hangs on one that is not there yet; thrown by lookups, or here when `probing`
+  Resolution(const Evaluator& evaluator, const Lookups& lookups, bool probing = false) : evaluator_(evaluator), lookups_(lookups), probing_(probing) {}
 
   std::optional<json::value> value(const json::value& value, const std::string& at);  // nullopt: AWS::NoValue
   bool condition(const std::string& name, const std::string& at);
+  bool test(const json::value& value, const std::string& at);  // an expression of Conditions or Rules
 
  private:
   [[noreturn]] void fail(const std::string& at, std::string what, std::string hint = {}) const;
@@ -43,11 +45,12 @@ class Resolution {
   json::array list(const json::value& value, const std::string& at, std::size_t size_min, std::size_t size_max);
   json::array raw_list(const json::value& value, const std::string& at, std::size_t size_min, std::size_t size_max) const;
   std::string text(const json::value& value, const std::string& at);
-  bool test(const json::value& value, const std::string& at);  // a condition's expression
+  std::optional<bool> test_of_rules(std::string_view function, const json::value& argument, const std::string& at);
   std::string limited(std::string text, const std::string& at) const;
 
   const Evaluator& evaluator_;
   const Lookups& lookups_;
+  const bool probing_;
   std::vector<std::string> open_;  // conditions being evaluated
 };
 

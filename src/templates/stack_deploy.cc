@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <boost/algorithm/string/predicate.hpp>
 #include <fmt/format.h>
 
 #include "templates/stack_hold.h"
@@ -42,6 +43,33 @@ struct Plan {
   References& references;
 };
 
+// A policy that is a function of the template's language extensions; those refer to nothing that is yet to be made.
+std::string policy_of(const Plan& plan, const json::object& resource, std::string_view name, const std::string& at) {
+  const json::value* given = resource.if_contains(name);
+  if (given == nullptr || given->is_string()) return member(resource, name);
+  const auto resolved = plan.evaluator.resolve(*given, child(at, name), plan.lookups);
+  return resolved ? scalar_text(*resolved) : std::string("Retain");  // the check before has tried it; never delete on a doubt
+}
+
+// Where the property stands that a type's error speaks of: "Timeout must be …", "… at 'timeout' failed to satisfy …".
+std::string place_of_failure(const json::object& resource, const std::string& at, const std::string& failure) {
+  const json::value* properties = resource.if_contains("Properties");
+  if (properties == nullptr || !properties->is_object()) return at;
+  std::string path = failure.substr(0, failure.find_first_of(" :,;"));
+  if (const auto quoted = failure.find(" at '"); quoted != std::string::npos) path = failure.substr(quoted + 5, failure.find('\'', quoted + 5) - quoted - 5);
+  std::string place = at + "/Properties";
+  const json::value* here = properties;
+  for (std::size_t begin = 0; begin <= path.size() && here->is_object();) {
+    const auto end = std::min(path.find('.', begin), path.size());
+    const auto found = std::find_if(here->as_object().begin(), here->as_object().end(), [&](const auto& one) { return boost::algorithm::iequals(std::string_view(one.key()), path.substr(begin, end - begin)); });
+    if (found == here->as_object().end()) break;
+    place = child(place, std::string_view(found->key()));
+    here = &found->value();
+    begin = end + 1;
+  }
+  return here == properties ? at : place;
+}
+
 // Creates and updates in order. Gives the first failure, and in `failed` CloudFormation's sentence on the resource.
 awaitable<std::optional<Diagnostic>> apply_all(StackOperation& operation, const Plan& plan, std::string& failed) {
   const json::object& resources = plan.document.root.as_object().at("Resources").as_object();
@@ -63,7 +91,7 @@ awaitable<std::optional<Diagnostic>> apply_all(StackOperation& operation, const 
     json::array needs;
     for (const std::string& need : plan.graph.needs.at(id)) needs.push_back(json::string(need));
     json::object wanted{{"type", resource.at("Type")}, {"physical", ""}, {"properties", std::move(properties)}, {"attributes", json::object()},
-                        {"deletion", member(resource, "DeletionPolicy")}, {"replacement", member(resource, "UpdateReplacePolicy")},
+                        {"deletion", policy_of(plan, resource, "DeletionPolicy", at)}, {"replacement", policy_of(plan, resource, "UpdateReplacePolicy", at)},
                         {"status", ""}, {"needs", std::move(needs)}};
     std::string failure;
     try {
@@ -80,7 +108,7 @@ awaitable<std::optional<Diagnostic>> apply_all(StackOperation& operation, const 
       const json::value* present = operation.state().part("resources").if_contains(id);
       operation.event(id, present != nullptr ? member(present->as_object(), "physical") : "", scalar_text(resource.at("Type")), present != nullptr ? "UPDATE_FAILED" : "CREATE_FAILED", failure);
       failed = fmt::format("The following resource(s) failed to {}: [{}]. ", present != nullptr ? "update" : "create", id);
-      co_return plan.document.error(at, fmt::format("resource {}: {}", id, failure), "the stack was rolled back");
+      co_return plan.document.error(place_of_failure(resource, at, failure), fmt::format("resource {}: {}", id, failure), "the stack was rolled back");
     }
   }
   co_return std::nullopt;
@@ -144,6 +172,7 @@ awaitable<StackExpected<DeployResult>> StackEngine::deploy(Document document, st
     StackOperation operation(*this, name, std::move(call));
     operation.on_event = options.on_event;
     operation.client_token = options.client_token;
+    operation.keeps_data = options.keep_data;
     co_await operation.load();
     const bool fresh = !operation.exists() || operation.state().reviewed();
     operation.begin();

@@ -271,7 +271,9 @@ awaitable<bool> StackOperation::undo(std::string action, std::string id, json::v
     co_return true;
   }
   if (action == "create") {
-    if (!co_await try_remove(id, present)) co_return false;
+    // Of DeletionPolicy: RetainExceptOnCreate deletes here, Retain keeps what nobody knows any more.
+    if (!keeps_data && old.is_null() && member(present, "deletion") == "Retain") event(id, member(present, "physical"), member(present, "type"), "DELETE_SKIPPED");
+    else if (!co_await try_remove(id, present)) co_return false;
     if (old.is_object()) resources[id] = old;  // it was replaced; the old one is still there
     else resources.erase(id);
     co_return true;
@@ -281,17 +283,31 @@ awaitable<bool> StackOperation::undo(std::string action, std::string id, json::v
     resources[id] = old;
     co_return true;
   }
-  std::string failure;
-  try {
-    aws::ResourceRequest call = request(id, old.as_object(), engine_.entropy_.uuid());
-    call.old_properties = object_of(present, "properties");
-    co_await type_of(old.as_object()).update(std::move(call));
-  } catch (const std::exception& error) {
-    failure = error.what();
-  }
+  const std::string failure = co_await restore(id, old.as_object(), present);
   event(id, member(present, "physical"), member(present, "type"), failure.empty() ? "UPDATE_COMPLETE" : "UPDATE_FAILED", failure);
   if (failure.empty()) state_.part("resources")[id] = old;
   co_return failure.empty();
+}
+
+awaitable<std::string> StackOperation::restore(const std::string& id, const json::object& old, const json::object& present) {
+  std::string failure;
+  // The properties that failed may be such that their type cannot even read them as what was there before. Then those that differ are
+  // left out, so that they are set anew; a type that cannot read that either has refused the others before it did anything.
+  const json::object wanted = object_of(old, "properties"), failed = object_of(present, "properties");
+  json::object common;
+  for (const auto& [name, value] : wanted)
+    if (failed.contains(name) && failed.at(name) == value) common.emplace(name, value);
+  for (const json::object& before : {failed, common, wanted}) {
+    try {
+      aws::ResourceRequest call = request(id, old, engine_.entropy_.uuid());
+      call.old_properties = before;
+      co_await type_of(old).update(std::move(call));
+      co_return std::string();
+    } catch (const std::exception& error) {
+      if (failure.empty()) failure = error.what();
+    }
+  }
+  co_return failure;
 }
 
 void StackOperation::retire_vanished(const Evaluator::Graph& graph, bool keep_data) {

@@ -44,6 +44,7 @@ class StackOperation {
   awaitable<bool> clean_up();
   awaitable<bool> try_remove(std::string id, json::object record);
 
+  bool keeps_data = false;  // what a rolled back creation made goes, whatever its DeletionPolicy: `dev` makes it again at once
   std::function<void(const StackEvent&)> on_event;
   std::string client_token;
   std::vector<std::string> detached, reattached;
@@ -57,6 +58,7 @@ class StackOperation {
   // Makes the intended call and commits its result. Throws what the resource type throws; the intent then stays.
   awaitable<> fulfil();
   std::optional<json::object> take_detached(const std::string& id, const json::object& wanted, const aws::ResourceType& type);
+  awaitable<std::string> restore(const std::string& id, const json::object& old, const json::object& present);  // "" or the failure
   awaitable<bool> undo(std::string action, std::string id, json::value old);
   std::int64_t now() const;  // ms since 1970
 

@@ -49,6 +49,8 @@ class FakeType final : public aws::ResourceType {
   }
   awaitable<aws::ResourceResult> update(aws::ResourceRequest request) override {
     note("update", request);
+    for (const json::object* properties : {&request.properties, &request.old_properties})
+      if (properties->contains("Size") && properties->at("Size") == "unreadable") throw aws::ApiError(aws::ErrorSpec{"ValidationException"}, "Size must be a number");
     world_.things[request.physical_id] = request.properties;
     die("update", request);
     co_return aws::ResourceResult{request.physical_id, {{"Arn", "arn:" + request.physical_id}}};
@@ -146,6 +148,39 @@ TEST_F(StackTest, AFailureRollsBackEverything) {
   EXPECT_EQ(world.things, before);
   EXPECT_EQ(run(engine.describe({"000000000000", "us-east-1"}, "demo"))->status, "UPDATE_ROLLBACK_COMPLETE");
 }
+
+TEST_F(StackTest, PropertiesThatTheirTypeCannotReadAreUndone) {
+  const auto sized = [](std::string size) { return "Resources:\n  A:\n    Type: Test::Thing\n    Properties:\n      Name: a\n      Size: " + size; };
+  ASSERT_TRUE(deploy(sized("1")));
+  const auto before = world.things;
+  auto failed = deploy(sized("unreadable"));
+  ASSERT_FALSE(failed);
+  EXPECT_THAT(failed.error().front().str(), testing::StartsWith("t.yaml:6:7: resource A: Size must be a number"));
+  EXPECT_EQ(run(engine.describe({"000000000000", "us-east-1"}, "demo"))->status, "UPDATE_ROLLBACK_COMPLETE");
+  EXPECT_EQ(world.things, before);
+  ASSERT_TRUE(deploy(sized("2")));
+  EXPECT_EQ(world.things.begin()->second.at("Size"), 2);
+}
+
+struct PolicyCase { const char *name, *policy; bool keep_data, stays_when_rolled_back, stays_when_removed; };
+class DeletionPolicies : public StackTest, public testing::WithParamInterface<PolicyCase> {};
+TEST_P(DeletionPolicies, SayWhatStays) {
+  const std::string policy = GetParam().policy[0] == '\0' ? "" : std::string("DeletionPolicy: ") + GetParam().policy + ", ";
+  const std::string head = "Transform: AWS::LanguageExtensions\nConditions: {Always: !Equals [a, a]}\nResources:\n  A: {Type: Test::Thing, " + policy + "Properties: {Name: a}}\n";
+  world.fail = {"create B"};
+  EXPECT_FALSE(deploy(head + "  B: {Type: Test::Thing, DependsOn: A, Properties: {Name: b}}\n", {.keep_data = GetParam().keep_data}));
+  EXPECT_EQ(world.things.size(), GetParam().stays_when_rolled_back ? 1u : 0u);
+  world.things.clear();
+  ASSERT_TRUE(run(engine.remove("demo", call())));
+  ASSERT_TRUE(deploy(head, {.keep_data = GetParam().keep_data}));
+  ASSERT_TRUE(run(engine.remove("demo", call())));
+  EXPECT_EQ(world.things.size(), GetParam().stays_when_removed ? 1u : 0u);
+}
+INSTANTIATE_TEST_SUITE_P(Policies, DeletionPolicies, testing::Values(
+    PolicyCase{"none", "", false, false, false}, PolicyCase{"delete_", "Delete", false, false, false}, PolicyCase{"retain", "Retain", false, true, true},
+    PolicyCase{"retain_except_on_create", "RetainExceptOnCreate", false, false, true}, PolicyCase{"retain_in_dev", "Retain", true, false, true},
+    PolicyCase{"function", "!If [Always, Retain, Delete]", false, true, true}, PolicyCase{"other_branch", "!If [Always, Delete, Retain]", false, false, false}),
+    [](const auto& info) { return info.param.name; });
 
 TEST_F(StackTest, ARemovalThatFailsInCleanUpDoesNotFailTheUpdate) {
   ASSERT_TRUE(deploy(kTwo));

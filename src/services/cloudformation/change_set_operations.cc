@@ -99,7 +99,8 @@ awaitable<model::CreateChangeSetOutput> CloudFormationService::create_change_set
   } else {
     text = co_await template_text(call, std::move(in.template_body), std::move(in.template_url));
   }
-  const Prepared prepared = prepare(std::move(text), in.parameters, {.region = call.scope.region, .capabilities = capabilities, .previous = type == "UPDATE" ? &given : nullptr});
+  auto files = co_await included_files(call, text);
+  const Prepared prepared = prepare(std::move(text), in.parameters, {.region = call.scope.region, .capabilities = capabilities, .previous = type == "UPDATE" ? &given : nullptr, .files = std::move(files)});
   templates::DeployOptions options;
   options.parameters = prepared.parameters;
   const auto preview = co_await with_.stacks.preview(prepared.processed, found ? found->name : asked, options, call);

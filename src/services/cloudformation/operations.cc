@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "services/cloudformation/request.h"
+#include "templates/includes.h"
 
 namespace parvis::cloudformation {
 
@@ -71,6 +72,26 @@ awaitable<templates::Stack> CloudFormationService::need_stack(const aws::Scope& 
   auto stack = co_await with_.stacks.describe(scope, name);
   if (!stack) refuse("Stack with id " + name + " does not exist");
   co_return std::move(*stack);
+}
+
+awaitable<std::map<std::string, std::string>> CloudFormationService::included_files(aws::CallContext call, std::string text) {
+  std::map<std::string, std::string> files;
+  const std::set<std::string> locations = templates::included_files(parse_template(text));
+  if (locations.size() > templates::kIncludedFilesMax) refuse(fmt::format("the template includes more than {} files", templates::kIncludedFilesMax));
+  for (const std::string& location : locations) {
+    if (!location.starts_with("s3://")) continue;  // refused where the template names it
+    const std::string path = location.substr(5, location.find("?versionId=") - 5);
+    const std::size_t slash = path.find('/');
+    const std::string version = location.find("?versionId=") == location.npos ? "" : location.substr(location.find("?versionId=") + 11);
+    std::string failure;
+    try {
+      if (slash != path.npos) files[location] = co_await with_.fetch_object(call, path.substr(0, slash), path.substr(slash + 1), version, kTemplateUrlBytesMax);
+    } catch (const aws::ApiError& error) {
+      failure = error.message();
+    }
+    if (!failure.empty()) refuse(fmt::format("{}: S3 error: {}", location, failure));
+  }
+  co_return files;
 }
 
 awaitable<std::string> CloudFormationService::template_text(aws::CallContext call, std::optional<std::string> body, std::optional<std::string> url) {

@@ -45,6 +45,7 @@ class CloudFormationService {
   awaitable<templates::Stack> launch(std::function<awaitable<std::vector<templates::Diagnostic>>(Started)> operation);
   awaitable<templates::Stack> deploy(aws::CallContext call, std::string name, templates::Document document, templates::DeployOptions options);
   awaitable<templates::Stack> need_stack(const aws::Scope& scope, std::string name);
+  awaitable<std::map<std::string, std::string>> included_files(aws::CallContext call, std::string text);  // of a template, from S3
   awaitable<std::string> template_text(aws::CallContext call, std::optional<std::string> body, std::optional<std::string> url);
 
   awaitable<model::CreateStackOutput> create_stack(aws::CallContext call, model::CreateStackInput in);

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 #include <re2/re2.h>
 
+#include "templates/includes.h"
 #include "templates/sam/transform.h"
 
 namespace parvis::cloudformation {
@@ -119,6 +120,13 @@ Prepared prepare(std::string text, const Parameters& parameters, const PrepareOp
   Prepared out;
   templates::Document document = parse_template(text);
   out.text = std::move(text);
+  const auto read = [&](const std::string& location) -> std::expected<std::string, std::string> {
+    const auto file = options.files.find(location);
+    if (file == options.files.end()) return std::unexpected("it is not an object in S3: write s3://bucket/key");
+    return file->second;
+  };
+  const bool includes = !options.files.empty();
+  if (const auto errors = templates::include_files(document, read); !errors.empty()) refuse(errors);
   if (parameters) {
     for (const model::Parameter& parameter : *parameters) {
       const std::string name = parameter.parameter_key.value_or("");
@@ -138,12 +146,12 @@ Prepared prepare(std::string text, const Parameters& parameters, const PrepareOp
   check_names(document, out.parameters);
   for (const auto& [name, value] : out.parameters) out.given[name] = value;
   const std::set<std::string> has(options.capabilities.begin(), options.capabilities.end());
-  out.transformed = templates::sam::uses_sam(document);
+  out.transformed = includes || templates::sam::uses_sam(document);
   for (const std::string& name : transforms_of(document)) {
     if (name == "AWS::Serverless-2016-10-31" || name == "AWS::LanguageExtensions") continue;
     refuse(fmt::format("No transform named {} found.", name));
   }
-  if (options.expands_directly && !transforms_of(document).empty() && !has.contains("CAPABILITY_AUTO_EXPAND")) {
+  if (options.expands_directly && (includes || !transforms_of(document).empty()) && !has.contains("CAPABILITY_AUTO_EXPAND")) {
     throw aws::ApiError(model::errors::kInsufficientCapabilitiesException, "Requires capabilities : [CAPABILITY_AUTO_EXPAND]");
   }
   auto processed = templates::sam::transform(document, {.region = options.region, .parameters = out.parameters});

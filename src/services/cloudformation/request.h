@@ -44,6 +44,7 @@ struct PrepareOptions {
   std::vector<std::string> capabilities;
   const json::object* previous = nullptr;  // values of the stack, for UsePreviousValue
   bool expands_directly = false;           // without a change set, so that CAPABILITY_AUTO_EXPAND is needed
+  std::map<std::string, std::string> files = {};  // texts of the files that the template includes, by location
 };
 // Throws ValidationError or InsufficientCapabilitiesException.
 Prepared prepare(std::string text, const Parameters& parameters, const PrepareOptions& options);

@@ -21,7 +21,8 @@ awaitable<model::CreateStackOutput> CloudFormationService::create_stack(aws::Cal
   if (co_await with_.stacks.describe(call.scope, name)) throw aws::ApiError(model::errors::kAlreadyExistsException, fmt::format("Stack [{}] already exists", name));
   const std::vector<std::string> capabilities = in.capabilities.value_or(std::vector<std::string>());
   std::string text = co_await template_text(call, std::move(in.template_body), std::move(in.template_url));
-  Prepared prepared = prepare(std::move(text), in.parameters, {.region = call.scope.region, .capabilities = capabilities, .expands_directly = true});
+  auto files = co_await included_files(call, text);
+  Prepared prepared = prepare(std::move(text), in.parameters, {.region = call.scope.region, .capabilities = capabilities, .expands_directly = true, .files = std::move(files)});
   templates::DeployOptions options;
   options.details = details_of(prepared, in.tags, capabilities);
   options.details["termination_protection"] = in.enable_termination_protection.value_or(false);
@@ -50,7 +51,8 @@ awaitable<model::UpdateStackOutput> CloudFormationService::update_stack(aws::Cal
   } else {
     text = co_await template_text(call, std::move(in.template_body), std::move(in.template_url));
   }
-  Prepared prepared = prepare(std::move(text), in.parameters, {.region = call.scope.region, .capabilities = capabilities, .previous = &given, .expands_directly = true});
+  auto files = co_await included_files(call, text);
+  Prepared prepared = prepare(std::move(text), in.parameters, {.region = call.scope.region, .capabilities = capabilities, .previous = &given, .expands_directly = true, .files = std::move(files)});
   templates::DeployOptions options;
   options.details = details_of(prepared, in.tags, capabilities);
   for (const auto& [key, value] : before.details) if (!options.details.contains(key)) options.details[key] = value;

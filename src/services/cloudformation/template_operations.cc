@@ -6,6 +6,8 @@
 
 #include "services/cloudformation/operations.h"
 #include "services/cloudformation/request.h"
+#include "templates/includes.h"
+#include "templates/structure_check.h"
 
 namespace parvis::cloudformation {
 namespace {
@@ -84,6 +86,9 @@ awaitable<model::GetTemplateSummaryOutput> CloudFormationService::get_template_s
 
 awaitable<model::ValidateTemplateOutput> CloudFormationService::validate_template(aws::CallContext call, model::ValidateTemplateInput in) {
   const templates::Document document = parse_template(co_await template_text(call, std::move(in.template_body), std::move(in.template_url)));
+  if (templates::included_files(document).empty()) {  // else it is checked when the files are there
+    if (const auto errors = templates::check_structure(document); !errors.empty()) refuse(errors);
+  }
   model::ValidateTemplateOutput out;
   auto& parameters = out.parameters.emplace();
   for_parameters(document, [&](std::string name, const json::object& definition) {

@@ -11,7 +11,9 @@ using boost::json::object;
 
 std::string text_of(const object& properties, std::string_view key) {
   const auto* value = properties.if_contains(key);
-  return value && value->is_string() ? std::string(value->as_string()) : std::string();
+  if (!value || value->is_null()) return {};
+  if (value->is_structured()) throw error(kInvalidParameterValue, fmt::format("{} is not text.", key));
+  return scalar_text(*value);
 }
 
 boost::json::value number_of(const boost::json::value& value, std::string_view property) {

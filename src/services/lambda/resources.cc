@@ -127,8 +127,13 @@ object configuration_of(const object& properties, bool update) {
   }
   object variables;
   if (const auto* environment = properties.if_contains("Environment"); environment && environment->is_object()) {
-    if (const auto* given = environment->as_object().if_contains("Variables"); given && given->is_object()) {
-      for (const auto& entry : given->as_object()) variables[entry.key()] = scalar_text(entry.value());
+    const auto* given = environment->as_object().if_contains("Variables");
+    if (given && !given->is_object()) throw error(kInvalidParameterValue, "Environment.Variables is not a mapping.");
+    if (given) {
+      for (const auto& entry : given->as_object()) {
+        if (entry.value().is_structured()) throw error(kInvalidParameterValue, fmt::format("Environment.Variables.{} is not text.", std::string_view(entry.key())));
+        variables[entry.key()] = scalar_text(entry.value());
+      }
     }
   }
   if (update) {  // what the template no longer says goes back to the service's default

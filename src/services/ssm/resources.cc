@@ -25,6 +25,7 @@ constexpr std::string_view kStackTag = "aws:cloudformation:stack-id", kLogicalTa
 std::string text(const object& properties, std::string_view key) {
   const auto* value = properties.if_contains(key);
   if (!value) return {};
+  if (value->is_structured()) throw aws::ApiError(kValidation, fmt::format("{} is not text.", key));
   return value->is_string() ? std::string(value->as_string()) : boost::json::serialize(*value);
 }
 

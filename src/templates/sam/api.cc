@@ -140,6 +140,7 @@ class ApiTransform {
   void endpoint(json::object& out, const json::value& value) {
     if (value.is_object() && truthy(value.as_object().if_contains("Type"))) {
       const json::object& config = value.as_object();
+      check_members(context_, config, context_.pointer(id_, "EndpointConfiguration"), "EndpointConfiguration", {"Type", "VPCEndpointIds", "VpcEndpointIds", "IpAddressType"});
       out["Parameters"] = json::object{{"endpointConfigurationTypes", config.at("Type")}};
       json::object made{{"Types", json::array{config.at("Type")}}};
       if (truthy(config.if_contains("VPCEndpointIds"))) made["VpcEndpointIds"] = config.at("VPCEndpointIds");

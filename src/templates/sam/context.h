@@ -46,6 +46,7 @@ struct Context {
   std::map<std::string, std::string> refs;     // "Function.Alias" -> logical id
   std::map<std::string, std::string> changed;  // old logical id -> new one
   std::map<std::string, std::string> origins;
+  std::map<std::string, std::string> places;   // generated logical id -> where in the source it comes from, when that is not all of a resource
   std::map<std::string, std::string> function_names;  // REST API -> names of its functions, for its hash
   std::string current;                   // the logical id that is being transformed
 
@@ -95,6 +96,8 @@ void transform_api(Context& context, const std::string& id);
 void transform_http_api(Context& context, const std::string& id);
 void transform_simple_table(Context& context, const std::string& id);
 void transform_layer(Context& context, const std::string& id);
+// Refuses members of `value`, which stands at `pointer`, that are not in `known`; `what` names it in the message.
+void check_members(const Context& context, const json::object& value, const std::string& pointer, std::string_view what, std::initializer_list<std::string_view> known);
 // Refuses properties that are not in `known`.
 void check_properties(const Context& context, const std::string& id, std::initializer_list<std::string_view> known);
 json::value code_location(const Context& context, const json::value& uri, std::string_view pointer, std::string_view property);

@@ -1,9 +1,11 @@
 // AWS::Serverless::Function: the function, its role, version, alias, URL and what its events need.
 // Source: AWS SAM Developer Guide, "AWS::Serverless::Function"; aws-sam-translator 1.115.0, model/sam_resources.py.
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
+#include "core/ascii.h"
 #include "templates/sam/context.h"
 
 namespace parvis::templates::sam {
@@ -62,6 +64,7 @@ class FunctionTransform {
       if (!has("ImageUri")) refuse("ImageUri", "'ImageUri' must be set.", "name the image");
       return json::object{{"ImageUri", properties_.at("ImageUri")}};
     }
+    if (has("ImageUri")) refuse("ImageUri", "ImageUri is not supported: container images are not available", "use a Zip package: CodeUri or InlineCode");
     json::value out;
     if (set("InlineCode")) out = json::object{{"ZipFile", properties_.at("InlineCode")}};
     else if (set("CodeUri")) out = code_location(context_, properties_.at("CodeUri"), context_.pointer(id_, "CodeUri"), "CodeUri");
@@ -183,17 +186,37 @@ class FunctionTransform {
   void make_event_invoke() {
     const json::value config = context_.resolve(properties_["EventInvokeConfig"]);
     if (!config.is_object()) refuse("EventInvokeConfig", "EventInvokeConfig is not a mapping", "write its properties under it");
-    if (truthy(config.as_object().if_contains("DestinationConfig"))) {
-      context_.fail(context_.pointer(id_, "EventInvokeConfig") + "/DestinationConfig", fmt::format("resource {}: EventInvokeConfig.DestinationConfig is not supported", id_),
-                    "use an AWS::Lambda::EventInvokeConfig resource");
+    const std::string at = context_.pointer(id_, "EventInvokeConfig");
+    check_members(context_, config.as_object(), at, "EventInvokeConfig", {"DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts"});
+    json::object destinations;
+    if (const json::value* given = config.as_object().if_contains("DestinationConfig"); truthy(given)) {
+      if (!given->is_object()) context_.fail(at + "/DestinationConfig", fmt::format("resource {}: DestinationConfig is not a mapping", id_), "write OnSuccess or OnFailure under it");
+      check_members(context_, given->as_object(), at + "/DestinationConfig", "DestinationConfig", {"OnFailure", "OnSuccess"});
+      for (const char* name : {"OnSuccess", "OnFailure"})
+        if (const json::value* one = given->as_object().if_contains(name); one != nullptr && !one->is_null()) destinations[name] = json::object{{"Destination", destination(*one, name, at)}};
     }
-    json::object out{{"FunctionName", make_ref(id_)}, {"Qualifier", json::value(alias_name_.empty() ? "$LATEST" : alias_name_)}, {"DestinationConfig", json::object()}};
+    json::object out{{"FunctionName", make_ref(id_)}, {"Qualifier", json::value(alias_name_.empty() ? "$LATEST" : alias_name_)}, {"DestinationConfig", std::move(destinations)}};
     for (std::string_view name : {"MaximumEventAgeInSeconds", "MaximumRetryAttempts"}) {
       if (const json::value* value = config.as_object().if_contains(name)) out[name] = *value;
     }
     json::object attributes = all_attributes(source_);
     if (!alias_.empty()) attributes["DependsOn"] = json::array{alias_};
     context_.add(id_ + "EventInvokeConfig", "AWS::Lambda::EventInvokeConfig", std::move(out), attributes);
+  }
+
+  // A destination of asynchronous calls; the role may call it.
+  json::value destination(const json::value& given, const std::string& name, const std::string& config_at) {
+    const std::string at = child(config_at + "/DestinationConfig", name);
+    if (!given.is_object()) context_.fail(at, fmt::format("resource {}: {} is not a mapping", id_, name), "write Type and Destination under it");
+    const json::object& one = given.as_object();
+    check_members(context_, one, at, name, {"Destination", "Type"});
+    const std::string type = one.contains("Type") ? scalar_text(one.at("Type")) : "";
+    if (type != "Lambda") context_.fail(at + "/Type", fmt::format("resource {}: {}: a destination of the type '{}' is not supported", id_, name, type), "use Type: Lambda and the ARN of a function");
+    if (!truthy(one.if_contains("Destination"))) context_.fail(at, fmt::format("resource {}: {}: Destination is required if Type is not ['SQS', 'SNS']", id_, name), "write the ARN of a function");
+    destination_policies_.push_back(json::object{
+        {"PolicyName", fmt::format("{}EventInvokeConfig{}LambdaPolicy", id_, name)},
+        {"PolicyDocument", json::object{{"Statement", json::array{json::object{{"Action", "lambda:InvokeFunction"}, {"Effect", "Allow"}, {"Resource", one.at("Destination")}}}}}}});
+    return one.at("Destination");
   }
 
   void add_policy(const json::value& policy, std::size_t index, json::array& arns, json::array& documents) const {
@@ -239,6 +262,7 @@ class FunctionTransform {
                                           {"Statement", json::array{json::object{{"Action", queue.at("Type") == "SQS" ? "sqs:SendMessage" : "sns:Publish"},
                                                                                  {"Resource", queue.at("TargetArn")}, {"Effect", "Allow"}}}}}}});
     }
+    documents.insert(documents.end(), destination_policies_.begin(), destination_policies_.end());
     if (has("Policies")) {
       const json::value& given = properties_.at("Policies");
       const json::array policies = given.is_array() ? given.as_array() : json::array{given};
@@ -286,6 +310,7 @@ class FunctionTransform {
   void make_event(const std::string& name, const json::value& event) {
     const std::string at = child(context_.pointer(id_, "Events"), name);
     if (!event.is_object()) context_.fail(at, fmt::format("resource {}: event {} is not a mapping", id_, name), "write Type and Properties");
+    check_members(context_, event.as_object(), at, fmt::format("the event {}", name), {"Type", "Properties"});
     const std::string type = event.as_object().contains("Type") ? scalar_text(event.as_object().at("Type")) : "";
     const json::object properties = event.as_object().contains("Properties") && event.as_object().at("Properties").is_object()
                                         ? event.as_object().at("Properties").as_object() : json::object();
@@ -308,6 +333,16 @@ class FunctionTransform {
     } else {
       context_.fail(at, fmt::format("resource {}: event {} has the type '{}', which is not supported", id_, name, type), "supported: Api, HttpApi, Schedule");
     }
+  }
+
+  // API Gateway would refuse the whole definition; here the event is named.
+  void check_route(const std::string& name, const std::string& at, const json::object& properties, bool http) const {
+    static constexpr std::array<std::string_view, 9> kMethods = {"any", "delete", "get", "head", "options", "patch", "post", "put", kAnyMethod};
+    const std::string method = to_lower(scalar_text(properties.at("Method"))), path = scalar_text(properties.at("Path"));
+    if (!is_intrinsic(properties.at("Method")) && std::find(kMethods.begin(), kMethods.end(), method) == kMethods.end())
+      context_.fail(at + "/Properties/Method", fmt::format("resource {}: event {}: '{}' is not a method", id_, name, method), "use get, post, put, patch, delete, head, options or any");
+    if (!is_intrinsic(properties.at("Path")) && !path.starts_with('/') && !(http && path == "$default"))
+      context_.fail(at + "/Properties/Path", fmt::format("resource {}: event {}: the path '{}' does not begin with '/'", id_, name, path), "write /" + path);
   }
 
   static std::string api_id_of(const json::value& value) {
@@ -343,6 +378,7 @@ class FunctionTransform {
     for (std::string_view needed : {"Path", "Method", "RestApiId"}) {
       if (!properties.contains(needed)) context_.fail(at, fmt::format("resource {}: the Api event {} has no '{}'", id_, name, needed), "add it");
     }
+    check_route(name, at, properties, false);
     const std::string api_id = api_id_of(properties.at("RestApiId"));
     const json::value* stage = context_.properties(api_id).if_contains("StageName");
     const std::string suffix = stage != nullptr && stage->is_string() ? std::string(stage->as_string()) : "Stage";
@@ -372,6 +408,7 @@ class FunctionTransform {
   }
 
   void http_api_event(const std::string& name, const std::string& at, const json::object& properties) {
+    check_route(name, at, properties, true);
     const std::string api_id = api_id_of(properties.at("ApiId"));
     ApiState& api = context_.apis[api_id];
     std::string method, upper;
@@ -442,6 +479,7 @@ class FunctionTransform {
     json::object target{{"Arn", alias_.empty() ? get_att(id_, "Arn") : make_ref(alias_)}, {"Id", rule_id.substr(0, 64 - suffix.size()) + suffix}};
     for (std::string_view kept : {"Input", "RetryPolicy"}) if (properties.contains(kept)) target[kept] = properties.at(kept);
     rule["Targets"] = json::array{std::move(target)};
+    context_.places[rule_id] = at;
     context_.add(rule_id, "AWS::Events::Rule", std::move(rule), passed_);
     add_permission(rule_id, "", "events.amazonaws.com", get_att(rule_id, "Arn"));
   }
@@ -453,6 +491,7 @@ class FunctionTransform {
   const json::object passed_;
   json::object function_;
   std::string alias_, alias_name_;
+  json::array destination_policies_;
 };
 
 }  // namespace

@@ -11,9 +11,11 @@ json::value code_location(const Context& context, const json::value& uri, std::s
   const auto refuse = [&](std::string what, std::string hint) { context.fail(pointer, fmt::format("resource {}: '{}' {}", context.current, property, what), hint); };
   if (uri.is_object()) {
     const json::object& from = uri.as_object();
+    check_members(context, from, std::string(pointer), property, {"Bucket", "Key", "Version", "StorageMode"});
     if (!truthy(from.if_contains("Bucket")) || !truthy(from.if_contains("Key"))) refuse("has no Bucket or no Key", "write both");
     json::object out{{"S3Bucket", from.at("Bucket")}, {"S3Key", from.at("Key")}};
     if (from.contains("Version")) out["S3ObjectVersion"] = from.at("Version");
+    if (from.contains("StorageMode")) out["S3ObjectStorageMode"] = from.at("StorageMode");
     return out;
   }
   if (!uri.is_string()) refuse("is neither text nor a mapping", "write a path, s3://bucket/key or {Bucket, Key}");
@@ -42,6 +44,7 @@ void transform_simple_table(Context& context, const std::string& id) {
     const std::string at = context.pointer(id, "PrimaryKey");
     if (!properties["PrimaryKey"].is_object()) context.fail(at, fmt::format("resource {}: PrimaryKey is not a mapping", id), "write {Name, Type}");
     const json::object& key = properties["PrimaryKey"].as_object();
+    check_members(context, key, at, "PrimaryKey", {"Name", "Type"});
     if (!key.contains("Name") || !key.contains("Type")) context.fail(at, fmt::format("resource {}: PrimaryKey needs Name and Type", id), "write both");
     static const std::map<std::string, std::string> kTypes = {{"String", "S"}, {"Number", "N"}, {"Binary", "B"}};
     auto it = kTypes.find(scalar_text(key.at("Type")));

@@ -7,6 +7,7 @@
 
 #include "core/hash.h"
 #include "templates/sam/context.h"
+#include "templates/structure_check.h"
 
 namespace parvis::templates::sam {
 
@@ -218,7 +219,8 @@ Document finished(Context& context) {
   Renamer(context).rewrite(root);
   Document out{std::move(root), context.source.file, context.source.positions};
   for (const auto& [made, origin] : context.origins) {
-    if (made != origin) out.positions[child("/Resources", made)] = context.source.at(child("/Resources", origin));
+    const auto place = context.places.find(made);
+    if (made != origin) out.positions[child("/Resources", made)] = context.source.at(place == context.places.end() ? child("/Resources", origin) : place->second);
   }
   for (const auto& [id, resource] : out.root.as_object().at("Resources").as_object()) {
     if (resource.is_object()) place_properties(context, std::string(id), resource.as_object(), out);
@@ -405,6 +407,14 @@ void check_properties(const Context& context, const std::string& id, std::initia
   }
 }
 
+void check_members(const Context& context, const json::object& value, const std::string& pointer, std::string_view what, std::initializer_list<std::string_view> known) {
+  for (const auto& [key, item] : value) {
+    if (std::find(known.begin(), known.end(), key) == known.end()) {
+      context.fail(child(pointer, std::string_view(key)), fmt::format("resource {}: '{}' of {} is not supported", context.current, std::string_view(key), what), "remove it or check its spelling");
+    }
+  }
+}
+
 bool uses_sam(const Document& document) {
   const json::value* transform = document.root.is_object() ? document.root.as_object().if_contains("Transform") : nullptr;
   if (transform == nullptr) return false;
@@ -416,6 +426,7 @@ std::expected<TransformResult, std::vector<Diagnostic>> transform(const Document
   auto expanded = expand_loops(given, options.parameters);
   if (!expanded) return std::unexpected(std::move(expanded.error()));
   const Document& document = *expanded;
+  if (auto errors = check_structure(document); !errors.empty()) return std::unexpected(std::move(errors));
   if (!uses_sam(document)) {
     const json::value* resources = document.root.is_object() ? document.root.as_object().if_contains("Resources") : nullptr;
     if (resources != nullptr && resources->is_object()) {
