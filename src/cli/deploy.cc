@@ -36,7 +36,8 @@ void say(const std::string& line) {
 
 templates::Document bundled_template(const DeployArguments& arguments) {
   const auto project = platform::load_project(arguments.place);
-  if (!project) throw Wrong(project.error());
+  if (!project) throw Wrong("parvis: " + project.error());
+  if (!project->note.empty()) std::fprintf(stderr, "warning: %s\n", project->note.c_str());
   std::ifstream in(project->template_file, std::ios::binary);
   auto document = templates::parse_document(std::string(std::istreambuf_iterator<char>(in), {}), project->template_file.string());
   if (!document) throw Wrong(document.error().str());
@@ -44,7 +45,7 @@ templates::Document bundled_template(const DeployArguments& arguments) {
   auto bundled = bundler.bundle(std::move(*document));
   for (const auto& warning : bundled.warnings) std::fprintf(stderr, "warning: %s\n", warning.str().c_str());
   std::string errors;
-  for (const auto& error : bundled.errors) errors += error.str() + "\n";
+  for (const auto& error : bundled.errors) errors += (errors.empty() ? "" : "\n") + error.str();
   if (!errors.empty()) throw Wrong(errors);
   return std::move(bundled.document);
 }

@@ -10,6 +10,7 @@
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "platform/companions.h"
+#include "platform/data_dir.h"
 #include "platform/dev_session.h"
 #include "platform/platform.h"
 #include "platform/printer.h"
@@ -73,7 +74,9 @@ void watch(platform::DevSession& session, Platform& platform, platform::Printer&
 }
 
 int run(const platform::Options& options, const platform::DevOptions& dev, const platform::Project& project) {
-  if (dev.fresh) fs::remove_all(options.data_dir);
+  if (dev.fresh) {
+    if (auto emptied = platform::empty_data_dir(options.data_dir); !emptied) return fail(emptied.error());
+  }
   Terminal terminal;
   platform::Printer printer({.json = dev.json, .colour = isatty(1) == 1}, [&terminal](std::string_view text) { terminal.write(text); });
   Platform platform(options);  // ends before the printer
@@ -89,6 +92,7 @@ int run(const platform::Options& options, const platform::DevOptions& dev, const
   platform::Companions companions(project, node, [&platform](std::string name, std::string line) {
     platform.events().publish("log", {{"source", name}, {"line", line}});
   });
+  if (!project.note.empty()) platform.events().publish("warning", {{"message", project.note}});
   platform::DevSession session(platform, project, dev, options);
   if (session.deploy()) {
     if (!dev.json) terminal.write(served(platform));

@@ -13,6 +13,7 @@
 #include "cli/functions.h"
 #include "cli/serve.h"
 #include "cli/template_commands.h"
+#include "cli/usage_errors.h"
 
 namespace {
 namespace fs = std::filesystem;
@@ -84,7 +85,7 @@ void read_warm(const std::string& size, parvis::platform::Options& options) {
 
 void add_common(CLI::App& command, Arguments& arguments) {
   auto& options = arguments.options;
-  command.add_option("--port", options.port, "Port of the AWS APIs")->capture_default_str();
+  command.add_option("--port", options.port, "Port of the AWS APIs; 0: any free one")->check(CLI::Range(0, 65535))->capture_default_str();
   command.add_option("--address", options.address, "Address to listen on")->capture_default_str();
   command.add_option("--data-dir", options.data_dir, "Where state is kept");
   command.add_option("--sync", arguments.sync, "When a write counts as done: on disk (always) or in the log (relaxed)")
@@ -148,7 +149,7 @@ Command add_dev(CLI::App& app, Arguments& arguments) {
   auto* command = app.add_subcommand("dev", "Run a project from its template, and reload it on every edit");
   add_common(*command, arguments);
   command->add_option("project", dev.place, "Folder or template")->default_str(".");
-  command->add_option("--api-port", arguments.options.api_port, "Port of the template's first API")->capture_default_str();
+  command->add_option("--api-port", arguments.options.api_port, "Port of the template's first API; 0: any free ones")->check(CLI::Range(0, 65535))->capture_default_str();
   command->add_flag("--empty", dev.empty, "No template: everything by API; POST /_parvis/reset empties all state");
   command->add_flag("--fresh", dev.fresh, "Begin with no data");
   command->add_flag("--json", dev.json, "Print events as JSON lines (docs/events.md)");
@@ -162,11 +163,13 @@ Command add_dev(CLI::App& app, Arguments& arguments) {
   command->add_flag("--inspect-brk", arguments.inspect_brk, "As --inspect, and functions are not loaded before a debugger is there");
   command->add_option("--inspect-port", inspect.port, "Port of the first debugged function; the next ones follow")->check(CLI::Range(1, 65000))->capture_default_str();
   command->add_option("--allow-host", arguments.options.allowed_hosts, "Host name that may use the port; may be repeated")->allow_extra_args(false);
-  return {command, [&arguments] {
+  return {command, [command, &arguments] {
     arguments.options.sync = arguments.sync == "always" ? parvis::platform::Sync::kAlways : parvis::platform::Sync::kRelaxed;
     if (!read_parameters(arguments.parameters, arguments.dev.parameters)) return 2;
     read_inspect(arguments, arguments.options.inspect);
     if (arguments.dev.empty && arguments.options.inspect.on) return std::fputs("parvis: --inspect needs a project; it does not go with --empty\n", stderr), 2;
+    for (const char* name : {"--env-file", "--parameter"})
+      if (arguments.dev.empty && command->count(name) > 0) return std::fprintf(stderr, "parvis dev: %s needs a project; it does not go with --empty\n", name), 2;
     if (arguments.dev.empty && !arguments.dev.place.empty()) return std::fputs("parvis: --empty runs no project; leave one of them out\n", stderr), 2;
     if (arguments.dev.place.empty() && !arguments.dev.empty) arguments.dev.place = ".";
     return parvis::cli::run_dev(std::move(arguments.options), std::move(arguments.dev));
@@ -267,7 +270,7 @@ std::vector<Command> add_template_commands(CLI::App& app, Arguments& arguments) 
   auto* validate = app.add_subcommand("validate", "Check a template without deploying it");
   auto* transform = app.add_subcommand("transform", "Print the template as JSON, with the SAM transform applied");
   for (auto* command : {validate, transform}) {
-    command->add_option("file", arguments.file, "The template")->required();
+    command->add_option("file", arguments.file, "The template, or its folder")->required();
     command->add_option("--region", arguments.region, "Region that it is for")->capture_default_str();
   }
   return {{validate, [&arguments] { return parvis::cli::validate_template(arguments.file, arguments.region); }},
@@ -277,7 +280,7 @@ std::vector<Command> add_template_commands(CLI::App& app, Arguments& arguments) 
 int help(CLI::App& app, const std::string& name) {
   if (name.empty()) return std::fputs(app.help("", CLI::AppFormatMode::All).c_str(), stdout), 0;
   const auto commands = app.get_subcommands([&](const CLI::App* command) { return command->get_name() == name; });
-  if (commands.empty()) return std::fprintf(stderr, "parvis: there is no command %s; `parvis help` lists them\n", name.c_str()), 2;
+  if (commands.empty()) return parvis::cli::check_command_name(app, name) == 0 ? 0 : 2;
   return std::fputs(commands.front()->help("parvis").c_str(), stdout), 0;
 }
 
@@ -297,10 +300,11 @@ int main(int argc, char** argv) {
   if (argc < 2) return std::fputs(app.help().c_str(), stderr), 2;
   // Before parsing: afterwards CLI11 prints the help of the command that it has found, which is `help`.
   if (std::string_view(argv[1]) == "help") return help(app, argc > 2 ? argv[2] : "");
+  if (const int wrong = parvis::cli::check_command_name(app, argv[1])) return wrong;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return parvis::cli::report_usage(app, error);
   }
   for (const Command& command : commands)
     if (command.app->parsed()) return command.run();

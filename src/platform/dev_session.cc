@@ -49,8 +49,14 @@ bool DevSession::deploy() {
   }
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   platform_.events().publish("deployment", {{"stack", stack_name_}, {"status", done ? "done" : "failed"}, {"durationMs", took.count()}, {"bundleMs", bundle_ms_},
-                                            {"message", done ? "" : "the last good version goes on serving; correct the error and save"}});
+                                            {"message", done ? "" : what_now()}});
+  served_ = served_ || done;
   return done;
+}
+
+std::string DevSession::what_now() const {
+  const std::string serving = served_ ? "the last good version goes on serving" : "nothing is served yet";
+  return fmt::format("{}; correct the error and {}", serving, dev_.watch ? "save" : "start again");
 }
 
 bool DevSession::deploy_now() {
@@ -85,7 +91,10 @@ bool DevSession::deploy_now() {
     result = co_await platform_.stacks().deploy(std::move(transformed->document), stack_name_, std::move(deploying), std::move(call));
   });
   if (!*result) {
-    for (const auto& error : result->error()) publish(error);
+    for (auto& error : result->error()) {
+      if (error.file.empty()) error.hint += "; `--fresh` begins anew, without its data";  // about the stack as it is kept, not about the template
+      publish(error);
+    }
     return false;
   }
   const templates::DeployResult& deployed = **result;

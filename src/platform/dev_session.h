@@ -25,6 +25,7 @@ class DevSession {  // one thread; `platform` outlives it
 
  private:
   bool deploy_now();
+  std::string what_now() const;  // for the user, after a failure
   void publish(const templates::Diagnostic& diagnostic);
   void publish_error(std::string message);
   void publish_warning(std::string message);
@@ -34,6 +35,7 @@ class DevSession {  // one thread; `platform` outlives it
   Options options_;
   std::string stack_name_;
   TemplateBundler bundler_;
+  bool served_ = false;   // a version has been deployed
   double bundle_ms_ = 0;  // of the last deployment
   std::set<std::filesystem::path> inputs_;
 };

@@ -387,7 +387,7 @@ std::string Platform::Impl::metrics() const {
 Platform::Platform(Options options) {
   std::error_code failed;
   std::filesystem::create_directories(options.data_dir, failed);
-  if (failed) throw StartError(fmt::format("{}: {}", options.data_dir.string(), failed.message()));
+  if (failed) throw StartError(fmt::format("the data directory {} cannot be made: {}; name another with --data-dir", options.data_dir.string(), failed.message()));
   impl_ = std::make_unique<Impl>(std::move(options));
 }
 

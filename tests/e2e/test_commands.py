@@ -63,6 +63,22 @@ def test_help_shows_every_command_and_wrong_arguments_end_with_2(binary):
     assert run("dev", "/nowhere")[2] == "parvis: /nowhere: no such file or folder\n"
 
 
+WRONG = [
+    (("dve",), 2, "there is no command 'dve'; did you mean dev?"), (("help", "serv"), 2, "did you mean serve?"),
+    (("dev", "--prot", "1"), 2, "parvis dev: --prot is not an option of this command; did you mean --port?"),
+    (("dev", "--port", "99999"), 2, "parvis dev: --port: Value 99999 not in range 0 to 65535"), (("version", "x"), 2, "'x' is one argument too many"),
+    (("dev", "--empty", "--env-file", "x"), 2, "--env-file needs a project"), (("dev", "--empty", "--parameter", "A=b"), 2, "--parameter needs a project"),
+    (("dev", "--empty", "--data-dir", "/proc/x"), 1, "the data directory /proc/x cannot be made: No such file or directory; name another with --data-dir"),
+    (("serve", "--data-dir", "/proc/x"), 1, "the data directory /proc/x cannot be made"), (("validate", "/proc"), 1, "/proc has no template.yaml"),
+]
+
+
+@pytest.mark.parametrize("arguments, code, part", WRONG, ids=[" ".join(row[0]) for row in WRONG])
+def test_wrong_arguments_are_named(binary, arguments, code, part):
+    done = subprocess.run([binary, *arguments], text=True, capture_output=True, timeout=10)
+    assert done.returncode == code and part in done.stderr, done
+
+
 def test_deploy_makes_the_stack_and_prints_events_and_outputs(commands):
     done = commands.deploy("--parameter", "Greeting=hi")
     assert done.returncode == 0, done.stderr

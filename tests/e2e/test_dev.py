@@ -63,6 +63,15 @@ MISTAKES = {
     "missing_file": ("template.yaml", TEMPLATE.replace("[hello.ts]", "[helo.ts]"), r"error \S+template\.yaml:\d+:\d+: entry point helo\.ts does not exist in .*; correct EntryPoints"),
     "missing_folder": ("template.yaml", TEMPLATE.replace("CodeUri: src/", "CodeUri: source/"), rf"error \S+template\.yaml:{line_of(TEMPLATE, 'CodeUri')}:\d+: the code folder \S+ does not exist; name an existing folder"),
     "missing_handler": ("src/hello.ts", SOURCE.replace("export const handler", "export const handle"), rf"error \S+template\.yaml:{line_of(TEMPLATE, 'Handler:')}:\d+: hello exports no 'handler'; it exports handle; export it, or correct Handler"),
+    "property_that_cannot_be_read": ("template.yaml", TEMPLATE.replace("Timeout: 5", "Timeout: five"), rf"error \S+template\.yaml:{line_of(TEMPLATE, 'Timeout')}:\d+: resource Hello: Timeout must be a whole number, not 'five'"),
+    "property_out_of_range": ("template.yaml", TEMPLATE.replace("Timeout: 5", "Timeout: 5000"), rf"error \S+template\.yaml:{line_of(TEMPLATE, 'Timeout')}:\d+: .*less than or equal to 900"),
+    "unknown_section": ("template.yaml", TEMPLATE.replace("Outputs:", "Output:"), rf"error \S+template\.yaml:{line_of(TEMPLATE, 'Outputs:')}:1: Invalid template property or properties \[Output\]"),
+    "unknown_attribute": ("template.yaml", TEMPLATE.replace("  Api:\n", "  Api:\n    Dependson: Notes\n"), r"error \S+template\.yaml:\d+:\d+: resource Api: the attribute Dependson is not known"),
+    "unknown_output": ("template.yaml", TEMPLATE.replace("{Value: !Ref Notes}", "{Value: !Ref Note}"), rf"error \S+template\.yaml:{line_of(TEMPLATE, '  Table: {Value')}:\d+: output Table: 'Note' is neither"),
+    "list_as_a_variable": ("template.yaml", TEMPLATE.replace('SECRET: ""', "OTHER: [1]"), r"Environment\.Variables\.OTHER is not text"),
+    "wrong_method": ("template.yaml", TEMPLATE.replace("Method: get", "Method: gett"), rf"error \S+template\.yaml:{line_of(TEMPLATE, '        Get:')}:\d+: .*'gett' is not a method"),
+    "wrong_path": ("template.yaml", TEMPLATE.replace('Path: "/notes/{id}", Method: get', 'Path: "notes/{id}", Method: get'), rf"error \S+template\.yaml:{line_of(TEMPLATE, '        Get:')}:\d+: .*does not begin with '/'"),
+    "esbuild_setting": ("template.yaml", TEMPLATE.replace("EntryPoints: [hello.ts]", "EntryPoints: [hello.ts], Target: es1"), r"error \S+template\.yaml:\d+:\d+: esbuild: Invalid target .*; correct BuildProperties"),
     "unknown_ref": ("template.yaml", TEMPLATE.replace("TABLE: !Ref Notes", "TABLE: !Ref Note"), rf"error \S+template\.yaml:{line_of(TEMPLATE, 'TABLE: !Ref')}:\d+: .*Note"),
 }
 
@@ -141,6 +150,34 @@ def test_fresh_begins_without_data_and_json_prints_events(dev, binary, tmp_path)
         assert call(platform.api() + "/notes/a")[1]["text"] is None
         events = [json.loads(line) for line in platform.output().splitlines()]
         assert {"deployment", "request", "invocation", "log"} <= {event["type"] for event in events}
+    finally:
+        platform.stop()
+
+
+def test_fresh_takes_nothing_from_a_platform_that_runs_and_nothing_of_others(binary, tmp_path):
+    platform = Platform(binary, tmp_path, "--empty")
+    try:
+        platform.client("ssm").put_parameter(Name="kept", Value="x", Type="String")
+        (tmp_path / "state/mine.txt").write_text("mine")
+        fresh = [binary, "dev", "--empty", "--fresh", "--port", str(free_port()), "--data-dir", str(tmp_path / "state")]
+        done = subprocess.run(fresh, text=True, capture_output=True, timeout=30)
+        assert done.returncode == 1 and f"is in use by process {platform.process.pid}; stop it" in done.stderr, done
+        assert platform.client("ssm").get_parameter(Name="kept")["Parameter"]["Value"] == "x"
+        platform.stop()
+        platform.arguments += ("--fresh",)
+        platform.start()
+        assert platform.client("ssm").describe_parameters()["Parameters"] == []
+        assert (tmp_path / "state/mine.txt").read_text() == "mine"
+    finally:
+        platform.stop()
+
+
+def test_a_folder_with_two_templates_is_told(binary, tmp_path):
+    project = make_project(tmp_path / "two")
+    (project / "template.json").write_text("{}")
+    platform = Platform(binary, tmp_path, str(project))
+    try:
+        platform.said(r"warning \S+ has template\.json as well; template\.yaml is used")
     finally:
         platform.stop()
 
