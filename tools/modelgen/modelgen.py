@@ -3,7 +3,8 @@
 
 Input: operations.json, one object or a list of objects:
   {"model": "dynamodb", "operations": ["GetItem", ...],
-   "overrides": {"AttributeValue": {"type": "::parvis::dynamodb::AttributeValue", "include": "services/..."}}}
+   "overrides": {"AttributeValue": {"type": "::parvis::dynamodb::AttributeValue", "include": "services/..."}},
+   "enum_orders": {"Select": ["COUNT", ...]}}  (the values of an enumeration as the service's messages list them)
 Beside it manifest.json says what happens to each member of an input; with --strict (every service) a member without an entry fails the build.
 Output: <out>/<model>.h and <out>/<model>.cc, rewritten only when their text changes. The form of both is described in
 src/aws/README.md. Source of everything: the service models of the pinned botocore.
@@ -64,6 +65,10 @@ class Model:
         self.shapes = self.json["shapes"]
         self.operations = sorted(spec["operations"])
         self.overrides = spec.get("overrides", {})
+        self.enum_orders = spec.get("enum_orders", {})
+        for shape, values in self.enum_orders.items():
+            if sorted(values) != sorted(self.shapes[shape]["enum"]):
+                fail(f"enum_orders: {shape} has other values")
         self.patterns = patterns
         self.cc_patterns, self.order, self.boxed, self.state = {}, [], set(), {}
         self.streams, self.event_streams = set(), set()
@@ -252,7 +257,7 @@ class Model:
         if s.get("pattern") and kind == "kString":
             fields.append(f".pattern = &{self.pattern(shape, s['pattern'], 'max' in s)}")
         if s.get("enum") and kind == "kString":
-            lines.append(f"constexpr std::string_view e_{shape}[] = {{{', '.join(quote(v) for v in s['enum'])}}};")
+            lines.append(f"constexpr std::string_view e_{shape}[] = {{{', '.join(quote(v) for v in self.enum_orders.get(shape, s['enum']))}}};")
             fields.append(f".enum_values = e_{shape}")
         if kind == "kStructure" and s.get("members"):
             lines.append(f"constexpr Member m_{shape}[] = {{")

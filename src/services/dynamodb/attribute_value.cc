@@ -18,6 +18,12 @@ constexpr std::string_view kInvalid = "One or more parameter values were invalid
 
 Parsed parse_value(const json::value& value, int depth);
 
+// What every operation words alike, some of them in the envelope of model validation.
+[[noreturn]] void refuse_value(std::string message) {
+  std::string older = message;
+  throw aws::ValueError(kValidation, std::move(message), std::move(older));
+}
+
 std::unexpected<std::string> wrong_json(std::string_view type) {
   return std::unexpected("Unexpected value type in payload for AttributeValue member " + std::string(type));
 }
@@ -76,9 +82,9 @@ Parsed parse_set(std::string_view type, const json::value& value) {
   auto strings = parse_strings(value, type);
   if (!strings) return std::unexpected(strings.error());
   if (strings->empty()) {
-    if (type == "SS") throw_validation(std::string(kInvalid) + "An string set  may not be empty");
-    if (type == "NS") throw_validation(std::string(kInvalid) + "An number set  may not be empty");
-    throw_validation(std::string(kInvalid) + "Binary sets should not be empty");
+    if (type == "SS") refuse_value(std::string(kInvalid) + "An string set  may not be empty");
+    if (type == "NS") refuse_value(std::string(kInvalid) + "An number set  may not be empty");
+    refuse_value(std::string(kInvalid) + "Binary sets should not be empty");
   }
   if (type == "SS") {
     StringSet set{*strings};
@@ -144,7 +150,7 @@ Parsed parse_typed(std::string_view type, const json::value& value, int depth) {
   if (type == "NULL") {
     const bool* flag = value.if_bool();
     if (!flag) return wrong_json(type);
-    if (!*flag) throw_validation(std::string(kInvalid) + "Null attribute value types must have the value of true");
+    if (!*flag) refuse_value(std::string(kInvalid) + "Null attribute value types must have the value of true");
     return AttributeValue{Null{}};
   }
   if (type == "L" || type == "M") return parse_collection(type, value, depth);
@@ -157,20 +163,20 @@ bool is_type_name(std::string_view name) {
 }
 
 Parsed parse_value(const json::value& value, int depth) {
-  if (depth > kJsonDepthMax) throw_validation(std::string(kTooDeepMessage));
+  if (depth > kJsonDepthMax) refuse_value(std::string(kTooDeepMessage));
   const json::object* object = value.if_object();
   if (!object) return std::unexpected("Unexpected value type in payload");
   const json::key_value_pair* typed = nullptr;
   for (const json::key_value_pair& member : *object) {
     if (member.value().is_null() || !is_type_name(member.key())) continue;  // as the JSON protocol drops them
     if (typed) {
-      throw_validation(
+      refuse_value(
           "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes");
     }
     typed = &member;
   }
   if (!typed) {
-    throw_validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes");
+    refuse_value("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes");
   }
   return parse_typed(typed->key(), typed->value(), depth);
 }

@@ -45,8 +45,9 @@ void throw_expression(std::string_view kind, std::string message) {
 
 TokenStream::TokenStream(std::string_view text, std::string_view kind) : text_(text), kind_(kind) {
   if (text.size() > kExpressionBytesMax) {
-    throw_expression(kind, "Expression size has exceeded the maximum allowed size; expression size: " +
-                               std::to_string(text.size()));
+    // The service tells the size of every expression but of updates.
+    const std::string size = kind == "UpdateExpression" ? "" : " expression size: " + std::to_string(text.size());
+    throw_expression(kind, "Expression size has exceeded the maximum allowed size;" + size);
   }
   for (std::size_t at = 0; at < text.size();) {
     const char c = text[at];

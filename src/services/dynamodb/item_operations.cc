@@ -18,8 +18,64 @@ void set_condition(const Input& in, Placeholders& placeholders, ItemWrite& write
 
 void check_old_or_none(const std::optional<std::string>& return_values) {
   if (return_values && *return_values != "NONE" && *return_values != "ALL_OLD") {
-    throw_validation("Return values set to invalid value");
+    throw_validation("ReturnValues can only be ALL_OLD or NONE");
   }
+}
+
+// PutItem, UpdateItem and DeleteItem put what is wrong with the request itself, whatever the table, in the envelope of model
+// validation. Other operations do not (yet).
+// Source: paritysuite's dynamodb-conformance, tests/tier3/error-messages, recorded on 2026-10-09; moto's tests marked as verified.
+template <class Parse>
+ItemWrite in_envelope(Parse parse) {
+  try {
+    return parse();
+  } catch (const aws::ApiError& error) {
+    if (error.code() != kValidation.code) throw;
+    throw_validation("1 validation error detected: " + error.message());
+  }
+}
+
+ItemWrite put_of(model::PutItemInput& in) {
+  check_not_mixed({{"Expected", in.expected.has_value()}, {"ConditionalOperator", in.conditional_operator.has_value()}},
+                  {{"ConditionExpression", in.condition_expression.has_value()}});
+  check_old_or_none(in.return_values);
+  ItemWrite write;
+  write.kind = ItemWrite::Kind::kPut;
+  write.item = std::move(in.item.value());
+  check_nesting(write.item);
+  Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
+  set_condition(in, placeholders, write);
+  placeholders.check_used(in.condition_expression.has_value());
+  return write;
+}
+
+ItemWrite update_of(model::UpdateItemInput& in) {
+  check_not_mixed({{"AttributeUpdates", in.attribute_updates.has_value()}, {"Expected", in.expected.has_value()},
+                   {"ConditionalOperator", in.conditional_operator.has_value()}},
+                  {{"UpdateExpression", in.update_expression.has_value()},
+                   {"ConditionExpression", in.condition_expression.has_value()}});
+  ItemWrite write;
+  write.kind = ItemWrite::Kind::kUpdate;
+  write.item = std::move(in.key.value());
+  Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
+  if (in.update_expression) write.update = parse_update(*in.update_expression, placeholders);
+  else if (in.attribute_updates) write.update = translate_updates(*in.attribute_updates);
+  set_condition(in, placeholders, write);
+  placeholders.check_used(in.update_expression || in.condition_expression);
+  return write;
+}
+
+ItemWrite delete_of(model::DeleteItemInput& in) {
+  check_not_mixed({{"Expected", in.expected.has_value()}, {"ConditionalOperator", in.conditional_operator.has_value()}},
+                  {{"ConditionExpression", in.condition_expression.has_value()}});
+  check_old_or_none(in.return_values);
+  ItemWrite write;
+  write.kind = ItemWrite::Kind::kDelete;
+  write.item = std::move(in.key.value());
+  Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
+  set_condition(in, placeholders, write);
+  placeholders.check_used(in.condition_expression.has_value());
+  return write;
 }
 
 std::optional<model::ConsumedCapacity> consumed_by(const std::optional<std::string>& wanted, const ItemWriteResult& result) {
@@ -51,6 +107,7 @@ PageRequest page_request(const aws::Scope& scope, Input& in, Placeholders& place
   request.consistent = in.consistent_read.value_or(false);
   request.start_key = std::move(in.exclusive_start_key);
   request.projection = projection_of(in.projection_expression, in.attributes_to_get, placeholders);
+  request.is_legacy_projection = in.attributes_to_get.has_value();
   if (in.filter_expression) request.filter = parse_condition(*in.filter_expression, "FilterExpression", placeholders);
   return request;
 }
@@ -93,18 +150,9 @@ awaitable<model::GetItemOutput> Service::get_item(aws::CallContext call, model::
 }
 
 awaitable<model::PutItemOutput> Service::put_item(aws::CallContext call, model::PutItemInput in) {
-  check_not_mixed({{"Expected", in.expected.has_value()}, {"ConditionalOperator", in.conditional_operator.has_value()}},
-                  {{"ConditionExpression", in.condition_expression.has_value()}});
-  if (in.return_values && *in.return_values != "NONE" && *in.return_values != "ALL_OLD") {
-    throw_validation("ReturnValues can only be ALL_OLD or NONE");
-  }
-  ItemWrite write;
-  write.kind = ItemWrite::Kind::kPut;
-  write.table_name = table_name(call.scope, in.table_name);
-  write.item = std::move(in.item.value());
-  Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
-  set_condition(in, placeholders, write);
-  placeholders.check_used(in.condition_expression.has_value(), "ConditionExpression");
+  std::string name = table_name(call.scope, in.table_name);
+  ItemWrite write = in_envelope([&in] { return put_of(in); });
+  write.table_name = std::move(name);
   const Item key = in.return_item_collection_metrics == "SIZE" ? write.item : Item();
   ItemWriteResult result = co_await items_.write(call.scope, std::move(write));
   model::PutItemOutput out;
@@ -115,19 +163,9 @@ awaitable<model::PutItemOutput> Service::put_item(aws::CallContext call, model::
 }
 
 awaitable<model::UpdateItemOutput> Service::update_item(aws::CallContext call, model::UpdateItemInput in) {
-  check_not_mixed({{"AttributeUpdates", in.attribute_updates.has_value()}, {"Expected", in.expected.has_value()},
-                   {"ConditionalOperator", in.conditional_operator.has_value()}},
-                  {{"UpdateExpression", in.update_expression.has_value()},
-                   {"ConditionExpression", in.condition_expression.has_value()}});
-  ItemWrite write;
-  write.kind = ItemWrite::Kind::kUpdate;
-  write.table_name = table_name(call.scope, in.table_name);
-  write.item = std::move(in.key.value());
-  Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
-  if (in.update_expression) write.update = parse_update(*in.update_expression, placeholders);
-  else if (in.attribute_updates) write.update = translate_updates(*in.attribute_updates);
-  set_condition(in, placeholders, write);
-  placeholders.check_used(in.update_expression || in.condition_expression, "UpdateExpression and ConditionExpression");
+  std::string name = table_name(call.scope, in.table_name);
+  ItemWrite write = in_envelope([&in] { return update_of(in); });
+  write.table_name = std::move(name);
   const std::vector<Path> paths = write.update ? write.update->paths() : std::vector<Path>();
   const Item key = in.return_item_collection_metrics == "SIZE" ? write.item : Item();
   ItemWriteResult result = co_await items_.write(call.scope, std::move(write));
@@ -139,16 +177,9 @@ awaitable<model::UpdateItemOutput> Service::update_item(aws::CallContext call, m
 }
 
 awaitable<model::DeleteItemOutput> Service::delete_item(aws::CallContext call, model::DeleteItemInput in) {
-  check_not_mixed({{"Expected", in.expected.has_value()}, {"ConditionalOperator", in.conditional_operator.has_value()}},
-                  {{"ConditionExpression", in.condition_expression.has_value()}});
-  check_old_or_none(in.return_values);
-  ItemWrite write;
-  write.kind = ItemWrite::Kind::kDelete;
-  write.table_name = table_name(call.scope, in.table_name);
-  write.item = std::move(in.key.value());
-  Placeholders placeholders(in.expression_attribute_names, in.expression_attribute_values);
-  set_condition(in, placeholders, write);
-  placeholders.check_used(in.condition_expression.has_value(), "ConditionExpression");
+  std::string name = table_name(call.scope, in.table_name);
+  ItemWrite write = in_envelope([&in] { return delete_of(in); });
+  write.table_name = std::move(name);
   const Item key = in.return_item_collection_metrics == "SIZE" ? write.item : Item();
   ItemWriteResult result = co_await items_.write(call.scope, std::move(write));
   model::DeleteItemOutput out;

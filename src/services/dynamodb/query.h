@@ -24,6 +24,7 @@ struct PageRequest {
   std::optional<Condition> key_condition;  // Query; absent: Scan
   std::optional<Condition> filter;
   bool is_legacy_filter = false;  // QueryFilter, for messages
+  bool is_legacy_projection = false;  // AttributesToGet, for messages
   bool is_statement = false;      // PartiQL: filters may name keys, but no attribute that an index lacks; the caller projects
   std::optional<Projection> projection;
   Select select = Select::kDefault;

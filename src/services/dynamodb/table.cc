@@ -263,7 +263,7 @@ void check_item(const TableRecord& table, const Item& item, bool is_update) {
     check_key_value(key, found->second, table.keys.sort && key == *table.keys.sort);
   }
   for (const auto& [name, value] : item) {
-    if (name.empty()) throw_validation(std::string(kInvalid) + "Attribute name must not be empty");
+    if (name.empty()) throw_validation("Empty attribute name");
     if (name.size() > 65535) throw_validation(std::string(kInvalid) + "Attribute name is longer than 65535 bytes");
   }
   if (item_size_bytes(item) > kItemSizeBytesMax) {

@@ -95,6 +95,8 @@ def test_attributes_to_get(client, table):
         "One or more parameter values were invalid: Duplicate value in attribute name: v")
 
 
+ENVELOPE = "1 validation error detected: "  # of PutItem, UpdateItem and DeleteItem
+INVALID = "One or more parameter values were invalid: "
 MIXED = "Can not use both expression and non-expression parameters in the same request: "
 ONE = {"x": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "a"}]}}
 
@@ -103,17 +105,26 @@ ONE = {"x": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "a"}]}}
     ("get_item", {"Key": key(), "AttributesToGet": ["a"], "ProjectionExpression": "a"},
      MIXED + "Non-expression parameters: {AttributesToGet} Expression parameters: {ProjectionExpression}"),
     ("put_item", {"Item": item(), "Expected": {"a": {}}, "ConditionExpression": "attribute_exists(a)"},
-     MIXED + "Non-expression parameters: {Expected} Expression parameters: {ConditionExpression}"),
+     ENVELOPE + MIXED + "Non-expression parameters: {Expected} Expression parameters: {ConditionExpression}"),
     ("update_item", {"Key": key(), "AttributeUpdates": {"a": {}}, "Expected": {"a": {}}, "UpdateExpression": "x",
                      "ConditionExpression": "x"},
-     MIXED + "Non-expression parameters: {AttributeUpdates, Expected} Expression parameters: {UpdateExpression, ConditionExpression}"),
+     ENVELOPE + MIXED + "Non-expression parameters: {AttributeUpdates, Expected} Expression parameters: {UpdateExpression, ConditionExpression}"),
     ("query", {"KeyConditions": ONE, "QueryFilter": ONE, "ConditionalOperator": "OR", "AttributesToGet": ["a"],
                "ProjectionExpression": "a", "FilterExpression": "a", "KeyConditionExpression": "a"},
      MIXED + "Non-expression parameters: {AttributesToGet, QueryFilter, ConditionalOperator, KeyConditions} "
      "Expression parameters: {ProjectionExpression, FilterExpression, KeyConditionExpression}"),
     ("scan", {"ScanFilter": ONE, "FilterExpression": "a"},
      MIXED + "Non-expression parameters: {ScanFilter} Expression parameters: {FilterExpression}"),
-    ("put_item", {"Item": item(), "ConditionalOperator": "OR"}, "ConditionalOperator cannot be used without Filter or Expected"),
+    ("delete_item", {"Key": key(), "Expected": {"a": {"Exists": True}}}, ENVELOPE + INVALID + "Value must be provided when Exists is true for Attribute: a"),
+    ("delete_item", {"Key": key(), "Expected": {"a": {"Exists": False, "Value": {"S": "x"}}}},
+     ENVELOPE + INVALID + "Value cannot be used when Exists is false for Attribute: a"),
+    ("put_item", {"Item": item(), "Expected": {"a": {"ComparisonOperator": "EQ"}}},
+     ENVELOPE + INVALID + "Value or AttributeValueList must be used with ComparisonOperator: EQ for Attribute: a"),
+    ("delete_item", {"Key": key(), "Expected": {"a": {"ComparisonOperator": "BETWEEN", "AttributeValueList": [{"S": "x"}]}}},
+     ENVELOPE + INVALID + "Invalid number of argument(s) for the BETWEEN ComparisonOperator"),
+    ("query", {"KeyConditions": ONE, "Select": "COUNT", "AttributesToGet": ["a"]},
+     ENVELOPE + "Cannot specify the AttributesToGet when choosing to get only the Count"),
+    ("put_item", {"Item": item(), "ConditionalOperator": "OR"}, ENVELOPE + "ConditionalOperator cannot be used without Filter or Expected"),
     ("scan", {"ScanFilter": ONE, "ConditionalOperator": "OR"},
      "ConditionalOperator can only be used when Filter or Expected has two or more elements"),
     ("query", {"KeyConditions": {"p": {"ComparisonOperator": "NE", "AttributeValueList": [{"S": "a"}]}}},

@@ -1,13 +1,14 @@
 """What item operations refuse, word by word; runs against any DynamoDB endpoint with --endpoint. The messages are those that
-peers' test suites recorded from the service."""
+peers' test suites recorded from the service. PutItem, UpdateItem and DeleteItem put what is wrong with the request itself in the envelope of model validation."""
 import pytest
 from botocore.exceptions import ClientError
 
+ONE = "1 validation error detected: "
 INVALID = "One or more parameter values were invalid: "
 KEY = {"p": {"S": "a"}, "s": {"N": "1"}}
 A, N = {":a": {"S": "a"}}, {":n": {"N": "1"}}
 MIXED = "Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {%s} Expression parameters: {%s}"
-NO_VALUES = "ExpressionAttributeValues can only be specified when using expressions: "
+NO_VALUES = "ExpressionAttributeValues can only be specified when using expressions"
 P = {"KeyConditionExpression": "p = :a", "ExpressionAttributeValues": A}
 
 
@@ -31,37 +32,37 @@ def key_condition(text, **values):
 
 
 ROWS = [
-    ("put_item", {"Item": KEY, "ReturnValues": "ALL_NEW"}, "ReturnValues can only be ALL_OLD or NONE"),
-    ("delete_item", {"Key": KEY, "ReturnValues": "UPDATED_OLD"}, "Return values set to invalid value"),
-    ("put_item", {"Item": KEY, "Expected": {"a": {"Exists": False}}, "ConditionExpression": "a = b"}, MIXED % ("Expected", "ConditionExpression")),
-    ("put_item", {"Item": KEY, "ExpressionAttributeNames": {"#a": "a"}}, "ExpressionAttributeNames can only be specified when using expressions"),
-    ("put_item", {"Item": KEY, "ExpressionAttributeValues": A}, NO_VALUES + "ConditionExpression is null"),
-    ("put_item", condition(""), "Invalid ConditionExpression: The expression can not be empty;"),
-    ("put_item", condition("a = :a", names={}), "ExpressionAttributeNames must not be empty"),
-    ("put_item", condition("a = :a", names={"a": "b"}), 'ExpressionAttributeNames contains invalid key: Syntax error; key: "a"'),
-    ("put_item", condition("a = :a", values={}), "ExpressionAttributeValues must not be empty"),
-    ("put_item", condition("a = :a", values={"a": {"S": "b"}}), 'ExpressionAttributeValues contains invalid key: Syntax error; key: "a"'),
+    ("put_item", {"Item": KEY, "ReturnValues": "ALL_NEW"}, ONE + "ReturnValues can only be ALL_OLD or NONE"),
+    ("delete_item", {"Key": KEY, "ReturnValues": "UPDATED_OLD"}, ONE + "ReturnValues can only be ALL_OLD or NONE"),
+    ("put_item", {"Item": KEY, "Expected": {"a": {"Exists": False}}, "ConditionExpression": "a = b"}, ONE + MIXED % ("Expected", "ConditionExpression")),
+    ("put_item", {"Item": KEY, "ExpressionAttributeNames": {"#a": "a"}}, ONE + "ExpressionAttributeNames can only be specified when using expressions"),
+    ("put_item", {"Item": KEY, "ExpressionAttributeValues": A}, ONE + NO_VALUES),
+    ("put_item", condition(""), ONE + "Invalid ConditionExpression: The expression can not be empty;"),
+    ("put_item", condition("a = :a", names={}), ONE + "ExpressionAttributeNames must not be empty"),
+    ("put_item", condition("a = :a", names={"a": "b"}), ONE + 'ExpressionAttributeNames contains invalid key: Syntax error; key: "a"'),
+    ("put_item", condition("a = :a", values={}), ONE + "ExpressionAttributeValues must not be empty"),
+    ("put_item", condition("a = :a", values={"a": {"S": "b"}}), ONE + 'ExpressionAttributeValues contains invalid key: Syntax error; key: "a"'),
     ("put_item", condition("a = :b", values=A),
-     "Invalid ConditionExpression: An expression attribute value used in expression is not defined; attribute value: :b"),
+     ONE + "Invalid ConditionExpression: An expression attribute value used in expression is not defined; attribute value: :b"),
     ("put_item", condition("#b = :a", values=A),
-     "Invalid ConditionExpression: An expression attribute name used in the document path is not defined; attribute name: #b"),
-    ("put_item", condition("a = :a", values={**A, ":b": {"S": "b"}}), "Value provided in ExpressionAttributeValues unused in expressions: keys: {:b}"),
-    ("put_item", condition("a = b", names={"#a": "a"}), "Value provided in ExpressionAttributeNames unused in expressions: keys: {#a}"),
+     ONE + "Invalid ConditionExpression: An expression attribute name used in the document path is not defined; attribute name: #b"),
+    ("put_item", condition("a = :a", values={**A, ":b": {"S": "b"}}), ONE + "Value provided in ExpressionAttributeValues unused in expressions: keys: {:b}"),
+    ("put_item", condition("a = b", names={"#a": "a"}), ONE + "Value provided in ExpressionAttributeNames unused in expressions: keys: {#a}"),
     ("get_item", {"Key": KEY, "AttributesToGet": ["a"], "ProjectionExpression": "b"}, MIXED % ("AttributesToGet", "ProjectionExpression")),
     ("get_item", {"Key": KEY, "AttributesToGet": ["a", "a"]}, INVALID + "Duplicate value in attribute name: a"),
     ("get_item", {"Key": KEY, "ProjectionExpression": "a,"}, 'Invalid ProjectionExpression: Syntax error; token: "<EOF>", near: ","'),
     ("get_item", {"Key": KEY, "ProjectionExpression": "a b"}, 'Invalid ProjectionExpression: Syntax error; token: "b", near: "a b"'),
-    ("update_item", {"Key": KEY, "ExpressionAttributeValues": A}, NO_VALUES + "UpdateExpression and ConditionExpression are null"),
-    ("update_item", {"Key": KEY, "UpdateExpression": "SET a = b", "AttributeUpdates": {}}, MIXED % ("AttributeUpdates", "UpdateExpression")),
+    ("update_item", {"Key": KEY, "ExpressionAttributeValues": A}, ONE + NO_VALUES),
+    ("update_item", {"Key": KEY, "UpdateExpression": "SET a = b", "AttributeUpdates": {}}, ONE + MIXED % ("AttributeUpdates", "UpdateExpression")),
     ("update_item", {"Key": KEY, "UpdateExpression": "SET a = b"}, "The provided expression refers to an attribute that does not exist in the item"),
     ("update_item", {"Key": KEY, "UpdateExpression": "SET a.b = :a", "ExpressionAttributeValues": A},
      "The document path provided in the update expression is invalid for update"),
     ("update_item", {"Key": KEY, "UpdateExpression": "SET a = :a + :n", "ExpressionAttributeValues": {**A, **N}},
-     "Invalid UpdateExpression: Incorrect operand type for operator or function; operator or function: +, operand type: S"),
+     ONE + "Invalid UpdateExpression: Incorrect operand type for operator or function; operator or function: +, operand type: S"),
     ("update_item", {"Key": KEY, "UpdateExpression": "SET a = list_append(b)"},
-     "Invalid UpdateExpression: Incorrect number of operands for operator or function; operator or function: list_append, number of operands: 1"),
-    ("update_item", {"Key": KEY, "UpdateExpression": "SET a = nothing(b)"}, "Invalid UpdateExpression: Invalid function name; function: nothing"),
-    ("update_item", {"Key": KEY, "UpdateExpression": "SET a = :a", "ConditionExpression": "d = :d", "ExpressionAttributeValues": {**A, ":d": nested(32)}}, TOO_DEEP),
+     ONE + "Invalid UpdateExpression: Incorrect number of operands for operator or function; operator or function: list_append, number of operands: 1"),
+    ("update_item", {"Key": KEY, "UpdateExpression": "SET a = nothing(b)"}, ONE + "Invalid UpdateExpression: Invalid function name; function: nothing"),
+    ("update_item", {"Key": KEY, "UpdateExpression": "SET a = :a", "ConditionExpression": "d = :d", "ExpressionAttributeValues": {**A, ":d": nested(32)}}, ONE + TOO_DEEP),
     ("query", {}, "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."),
     ("query", {"KeyConditions": {}}, "Conditions can be of length 1 or 2 only"),
     ("query", key_condition("s = :n", n={"N": "1"}), "Query condition missed key schema element: p"),
@@ -74,11 +75,11 @@ ROWS = [
     ("query", key_condition("p = :a AND p = :a", a={"S": "a"}), "KeyConditionExpressions must only contain one condition per key"),
     ("query", {**P, "QueryFilter": {}}, MIXED % ("QueryFilter", "KeyConditionExpression")),
     ("query", {**P, "FilterExpression": "s = :a"}, "Filter Expression can only contain non-primary key attributes: Primary key attribute: s"),
-    ("query", {**P, "Select": "COUNT", "ProjectionExpression": "a"}, "Cannot specify the ProjectionExpression when choosing to get only the Count"),
+    ("query", {**P, "Select": "COUNT", "ProjectionExpression": "a"}, ONE + "Cannot specify the ProjectionExpression when choosing to get only the Count"),
     ("query", {**P, "Select": "ALL_ATTRIBUTES", "ProjectionExpression": "a"},
-     "Cannot specify the ProjectionExpression when choosing to get ALL_ATTRIBUTES"),
+     ONE + "Cannot specify the ProjectionExpression when choosing to get ALL_ATTRIBUTES"),
     ("query", {**P, "Select": "SPECIFIC_ATTRIBUTES"},
-     "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"),
+     ONE + "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"),
     ("query", {**P, "IndexName": "whatever"}, "The table does not have the specified index: whatever"),
     ("query", {**key_condition("kind = :a", a={"S": "a"}), "IndexName": "byKind", "ConsistentRead": True},
      "Consistent reads are not supported on global secondary indexes"),
@@ -86,8 +87,13 @@ ROWS = [
      "The provided starting key is invalid: The provided key element does not match the schema"),
     ("query", {**P, "ExclusiveStartKey": {**KEY, "p": {"S": "b"}}},
      "The provided starting key is outside query boundaries based on provided conditions"),
-    ("scan", {"ExpressionAttributeValues": A, "ProjectionExpression": "a"}, NO_VALUES + "FilterExpression is null"),
+    ("scan", {"ExpressionAttributeValues": A, "ProjectionExpression": "a"}, NO_VALUES + ": FilterExpression is null"),
     ("scan", {"IndexName": "byKind", "ConsistentRead": True}, "Consistent reads are not supported on global secondary indexes"),
+    ("scan", {"Select": "count"}, ONE + "Value 'count' at 'select' failed to satisfy constraint: Member must satisfy enum value set: "
+     "[SPECIFIC_ATTRIBUTES, COUNT, ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES]"),
+    ("query", {**P, "ReturnConsumedCapacity": "ALL"}, ONE + "Value 'ALL' at 'returnConsumedCapacity' failed to satisfy constraint: "
+     "Member must satisfy enum value set: [INDEXES, TOTAL, NONE]"),
+    ("query", {**P, "Select": "ALL_PROJECTED_ATTRIBUTES"}, ONE + "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"),
     ("scan", {"Segment": 0}, "The TotalSegments parameter is required but was not present in the request when Segment parameter is present"),
     ("scan", {"TotalSegments": 1}, "The Segment parameter is required but was not present in the request when parameter TotalSegments is present"),
     ("scan", {"Segment": 1, "TotalSegments": 1},
