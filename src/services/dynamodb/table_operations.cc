@@ -60,7 +60,7 @@ awaitable<model::TableDescription> Service::describe(Table table, std::string st
 awaitable<model::CreateTableOutput> Service::create_table(aws::CallContext call, model::CreateTableInput in) {
   if (in.tags) check_tag_keys(call, *in.tags);
   TableRecord record = make_record(call.scope, in);
-  if (!record.policy.empty()) record.policy_revision = catalog_.entropy().token(13, "123456789");
+  if (!record.policy.empty()) record.policy_revision = std::to_string(catalog_.clock().wall().time_since_epoch().count());
   const Table table = co_await catalog_.create(std::move(record), stream_view(in.stream_specification, true));
   co_return model::CreateTableOutput{.table_description = co_await describe(table, "ACTIVE")};
 }

@@ -209,7 +209,17 @@ def test_policies_of_a_table_and_its_stream(client, made):
         revision = dynamodb.put_resource_policy(ResourceArn=arn, Policy=policy, ExpectedRevisionId="NO_POLICY")["RevisionId"]
         assert dynamodb.get_resource_policy(ResourceArn=arn)["RevisionId"] == revision
         assert json.loads(dynamodb.get_resource_policy(ResourceArn=arn)["Policy"]) == json.loads(policy)
-        assert error_of(dynamodb.delete_resource_policy, ResourceArn=arn, ExpectedRevisionId="1")["Code"] == "PolicyNotFoundException"
+        absent, name = "Resource-based policy not found for the provided ResourceArn: ", described["TableName"]
+        assert error_of(dynamodb.delete_resource_policy, ResourceArn=arn, ExpectedRevisionId="1") == {
+            "Code": "PolicyNotFoundException", "Message": f"{absent}Requested update for policy with revision id 1, but the policy associated "
+                                                          f"to target table {name} has revision id {revision}."}
+        other = json.dumps({"Version": "2012-10-17", "Statement": [], "Id": "x"})
+        assert error_of(dynamodb.put_resource_policy, ResourceArn=arn, Policy=other, ExpectedRevisionId="NO_POLICY") == {
+            "Code": "PolicyNotFoundException", "Message": f"{absent}Requested policy update expecting none to be present for table {name}, "
+                                                          f"but a policy exists with revision id {revision}."}
+        later = dynamodb.put_resource_policy(ResourceArn=arn, Policy=other)["RevisionId"]
+        assert int(later) > int(revision)
+        revision = later
         dynamodb.delete_resource_policy(ResourceArn=arn, ExpectedRevisionId=revision)
     other = described["LatestStreamArn"][:-3] + "000"
     assert error_of(dynamodb.get_resource_policy, ResourceArn=other)["Code"] == "ResourceNotFoundException"
