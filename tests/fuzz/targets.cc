@@ -340,7 +340,7 @@ void import_file(std::string_view input) {
     std::size_t pieces = 0;
     (void)decompressor.feed(input, [&](std::string_view piece) {
       if (++pieces > 64) return;  // a small input may hold very much
-      lines.feed(piece, [](std::string_view line, bool) { (void)dynamodb::item_of_line(line); });
+      lines.feed(piece, [](std::string_view line, bool) { dynamodb::items_of_line(line, [](std::expected<dynamodb::Item, std::string>) {}); });
       records.feed(piece, [](std::vector<std::string> fields, bool) { (void)fields; });
     });
   }

@@ -95,16 +95,23 @@ void CsvReader::finish(const Take& take) {
   if (size_ > 0) end_record(take);
 }
 
-std::expected<Item, std::string> item_of_line(std::string_view line) {
+void items_of_line(std::string_view line, const TakeItem& take) {
   json::parse_options options;
   options.max_depth = kJsonDepthMax;
-  boost::system::error_code error;
-  const json::value parsed = json::parse(json::string_view(line.data(), line.size()), error, {}, options);
-  if (error) return std::unexpected("The line is not JSON");
-  const json::object* object = parsed.if_object();
-  const json::value* item = object ? object->if_contains("Item") : nullptr;
-  if (!item || !item->is_object()) return std::unexpected("The line has no member Item");
-  return item_of_wire(item->get_object());
+  json::stream_parser parser({}, options);
+  while (true) {
+    line.remove_prefix(std::min(line.find_first_not_of(" \t\r"), line.size()));
+    if (line.empty()) return;
+    boost::system::error_code error;
+    parser.reset();
+    line.remove_prefix(parser.write_some(line.data(), line.size(), error));
+    if (error || !parser.done()) return take(std::unexpected("The line is not JSON"));
+    const json::value parsed = parser.release();
+    const json::object* object = parsed.if_object();
+    const json::value* item = object ? object->if_contains("Item") : nullptr;
+    if (item && item->is_object()) take(item_of_wire(item->get_object()));
+    else take(std::unexpected("The line has no member Item"));
+  }
 }
 
 std::expected<Item, std::string> item_of_wire(const json::object& members) {

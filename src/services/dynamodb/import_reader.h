@@ -46,8 +46,9 @@ class CsvReader {
 
 // Names and wire forms: {"p":{"S":"x"}}. The error says what is wrong, here and below.
 std::expected<Item, std::string> item_of_wire(const boost::json::object& members);
-// {"Item":{…}}
-std::expected<Item, std::string> item_of_line(std::string_view line);
+// {"Item":{…}}, mostly one: DynamoDB takes several that follow each other without a line end, too.
+using TakeItem = std::function<void(std::expected<Item, std::string>)>;
+void items_of_line(std::string_view line, const TakeItem& take);
 // Attributes that are keys of the table or an index take their type, all others are strings.
 std::expected<Item, std::string> item_of_record(const TableRecord& table, const std::vector<std::string>& header,
                                                 std::vector<std::string> fields);

@@ -7,8 +7,13 @@ import json
 import subprocess
 import time
 import uuid
+from collections.abc import Mapping
+from decimal import Decimal
 
 import pytest
+from amazon.ion import simpleion
+from amazon.ion.core import IonType
+from amazon.ion.simple_types import IonPyBool, IonPyList, IonPyNull
 from botocore.exceptions import ClientError
 
 
@@ -54,6 +59,18 @@ def imported(dynamodb, bucket, prefix, **arguments):
                                     **arguments)["ImportTableDescription"]
     assert started["ImportStatus"] == "IN_PROGRESS" and started["ImportArn"].startswith(started["TableArn"] + "/import/")
     return name, ended(lambda: dynamodb.describe_import(ImportArn=started["ImportArn"])["ImportTableDescription"], "ImportStatus")
+
+
+def plain(value):
+    """What amazon.ion read, as Python's own types; a list with an annotation is a pair of that and the list."""
+    if isinstance(value, Mapping):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        marks = [mark.text for mark in getattr(value, "ion_annotations", ())]
+        return (marks[0], [plain(each) for each in value]) if marks else [plain(each) for each in value]
+    if isinstance(value, IonPyNull):
+        return None
+    return bool(value) if isinstance(value, IonPyBool) else value
 
 
 @pytest.fixture
@@ -129,10 +146,35 @@ def test_ion_is_exported_and_imported_again(client, table, bucket):
     lines = [line for file in files for line in gzip.decompress(read(s3, bucket, file)).decode().splitlines()]
     assert all(file.endswith(".ion.gz") for file in files) and len(lines) == 1
     assert lines[0].startswith("$ion_1_0 {Item:{") and "s:-12.5" in lines[0] and "$dynamodb_NS::[1.,2d3]" in lines[0]
+    assert plain(simpleion.loads(lines[0])["Item"]) == {
+        "p": "it's \"é\"\n", "s": Decimal("-12.5"), "kind": "k", "b": b"\x00\xff", "n": None, "f": False, "ss": ("$dynamodb_SS", ["a", "b"]),
+        "ns": ("$dynamodb_NS", [Decimal(1), Decimal(2000)]), "bs": ("$dynamodb_BS", [b"\x01"]), "odd name": [{"x": Decimal("1E-100")}]}
     before = dynamodb.get_item(TableName=table, Key={"p": item["p"], "s": item["s"]})["Item"]
     name, done = imported(dynamodb, bucket, folder + "/data/", InputFormat="ION", InputCompressionType="GZIP")
     assert (done["ImportStatus"], done["ImportedItemCount"], done["ErrorCount"]) == ("COMPLETED", 1, 0), done
     assert dynamodb.get_item(TableName=name, Key={"p": item["p"], "s": item["s"]})["Item"] == before
+    dynamodb.delete_table(TableName=name)
+
+
+def test_ion_as_its_own_library_writes_it_is_imported(client, bucket):
+    """Every spelling that amazon.ion has for text: symbols, escapes, decimals with exponents, annotated lists, typed nulls, blobs."""
+    dynamodb, s3 = client("dynamodb"), client("s3")
+    sets = {"ss": IonPyList.from_value(IonType.LIST, ["a", "ü"], ("$dynamodb_SS",)),
+            "ns": IonPyList.from_value(IonType.LIST, [Decimal("1"), Decimal("-2E+3")], ("$dynamodb_NS",)),
+            "bs": IonPyList.from_value(IonType.LIST, [b"\x00", b"\xfe\xff"], ("$dynamodb_BS",))}
+    rows = [{"Item": {"p": "a", "s": Decimal("1E-130"), "odd \'name\'\u2028": "\x00\t\"\\😀", "b": b"\x00" * 50, "n": None, "t": True,
+                      "l": [1, [], {}, {"m": Decimal("9" * 38)}], **sets}},
+            {"Item": {"p": "a", "s": 2}}, {"Item": {"p": "null", "s": Decimal("-0.00")}}, {"NoItem": {}}]
+    text = "\n".join(simpleion.dumps(row, binary=False) for row in rows)
+    s3.put_object(Bucket=bucket, Key="by-library/rows.ion", Body=text.encode())
+    name, done = imported(dynamodb, bucket, "by-library/", InputFormat="ION")
+    assert (done["FailureCode"], done["ImportedItemCount"], done["ErrorCount"]) == ("ItemValidationError", 3, 1), (text, done)
+    items = {(each["p"]["S"], each["s"]["N"]): each for each in dynamodb.scan(TableName=name)["Items"]}
+    whole = items["a", "0." + "0" * 129 + "1"]
+    assert set(items) == {("a", whole["s"]["N"]), ("a", "2"), ("null", "0")}
+    assert whole == {"p": {"S": "a"}, "s": whole["s"], "odd \'name\'\u2028": {"S": "\x00\t\"\\😀"}, "b": {"B": b"\x00" * 50}, "n": {"NULL": True},
+                     "t": {"BOOL": True}, "l": {"L": [{"N": "1"}, {"L": []}, {"M": {}}, {"M": {"m": {"N": "9" * 38}}}]}, "ss": {"SS": ["a", "ü"]},
+                     "ns": {"NS": ["-2000", "1"]}, "bs": {"BS": [b"\x00", b"\xfe\xff"]}}
     dynamodb.delete_table(TableName=name)
 
 
@@ -147,7 +189,7 @@ def test_csv_of_every_compression(client, bucket, compress, compression):
         pytest.skip("zstd is not here")
     client("s3").put_object(Bucket=bucket, Key="in/rows.csv", Body=body)
     name, done = imported(dynamodb, bucket, "in/", InputFormat="CSV", InputCompressionType=compression)
-    assert (done["ImportStatus"], done["ImportedItemCount"], done["ErrorCount"]) == ("COMPLETED", 2, 1), done
+    assert (done["ImportStatus"], done["FailureCode"], done["ImportedItemCount"], done["ErrorCount"]) == ("FAILED", "ItemValidationError", 2, 1), done
     assert dynamodb.get_item(TableName=name, Key={"p": {"S": "a"}, "s": {"N": "1"}})["Item"]["note"] == {"S": "x, y"}
     dynamodb.delete_table(TableName=name)
 
@@ -158,6 +200,14 @@ def test_csv_with_a_header_and_a_delimiter_of_its_own(client, bucket):
     name, done = imported(dynamodb, bucket, "rows", InputFormat="CSV",
                           InputFormatOptions={"Csv": {"Delimiter": ";", "HeaderList": ["p", "s", "kind"]}})
     assert done["ImportedItemCount"] == 2, done
+    dynamodb.delete_table(TableName=name)
+
+
+def test_an_import_of_nothing_makes_an_empty_table(client, bucket):
+    dynamodb = client("dynamodb")
+    name, done = imported(dynamodb, bucket, "no/such/prefix/", InputFormat="DYNAMODB_JSON")
+    assert (done["ImportStatus"], done["ProcessedItemCount"], done["ImportedItemCount"], done["ErrorCount"]) == ("COMPLETED", 0, 0, 0), done
+    assert dynamodb.scan(TableName=name)["Count"] == 0
     dynamodb.delete_table(TableName=name)
 
 
