@@ -5,28 +5,11 @@
 
 #include "core/ascii.h"
 #include "core/hash.h"
+#include "core/utf8.h"
 
 namespace parvis::aws {
 namespace json = boost::json;
 namespace {
-
-// Length of the valid UTF-8 sequence at the start of `text`; 0 when there is none. Source: RFC 3629.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto tail = [&](std::size_t i) { return i < text.size() && (byte(i) & 0xC0) == 0x80; };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return tail(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    if (!tail(1) || !tail(2) || (lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xED && byte(1) > 0x9F)) return 0;
-    return 3;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    if (!tail(1) || !tail(2) || !tail(3) || (lead == 0xF0 && byte(1) < 0x90) || (lead == 0xF4 && byte(1) > 0x8F)) return 0;
-    return 4;
-  }
-  return 0;
-}
 
 json::object joined_values(const HttpFields& fields, const json::storage_ptr& memory) {
   json::object out(memory);
@@ -51,26 +34,8 @@ std::string_view media_type(std::string_view header) {
   return header;
 }
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
-std::string to_utf8(std::string_view text) {
-  if (is_utf8(text)) return std::string(text);
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0) out += "\xEF\xBF\xBD";
-    else out += text.substr(0, length);
-    text.remove_prefix(std::max<std::size_t>(length, 1));
-  }
-  return out;
-}
+bool is_utf8(std::string_view text) { return parvis::is_utf8(text); }
+std::string to_utf8(std::string_view text) { return parvis::to_utf8(text); }
 
 bool is_text_type(std::string_view content_type) {
   const std::string type = to_lower(media_type(content_type));
