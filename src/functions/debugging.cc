@@ -95,14 +95,10 @@ std::expected<void, std::string> Engine::open_debug_port(const std::string& func
 
 // --- connections, on `background` ------------------------------------------------------------------------------------
 
-struct DebugPort::Relay {
-  explicit Relay(tcp::socket given) : debugger(std::move(given)), environment(debugger.get_executor()) {}
-  void cut() {
-    boost::system::error_code ignored;
-    debugger.close(ignored);
-    environment.close(ignored);
-  }
-  tcp::socket debugger, environment;
+struct DebugPort::Relay : network::Carriage {
+  using Carriage::Carriage;
+  tcp::socket& debugger = near;
+  tcp::socket& environment = far;
   std::shared_ptr<Slot> slot;
   bool attached = false;
 };
@@ -114,7 +110,9 @@ boost::system::error_code DebugPort::listen(std::uint16_t port) {
   if (!error) acceptor_.bind({asio::ip::address_v4::loopback(), port}, error);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error) return error;
-  asio::co_spawn(acceptor_.get_executor(), accept(), [self = shared_from_this()](std::exception_ptr) {});
+  const auto serves = [this](const std::shared_ptr<Relay>& relay) { return serve(relay); };
+  const auto ended = [this](Relay& relay) { if (relay.attached) set_attached(relay, false); };
+  asio::co_spawn(acceptor_.get_executor(), network::accept_bounded<Relay>(shared_from_this(), acceptor_, relays_, kRelaysMax, serves, ended), [self = shared_from_this()](std::exception_ptr) {});
   return {};
 }
 
@@ -123,21 +121,6 @@ void DebugPort::close() {
     boost::system::error_code ignored;
     self->acceptor_.close(ignored);
   });
-}
-
-awaitable<> DebugPort::accept() {
-  for (;;) {
-    auto [error, socket] = co_await acceptor_.async_accept(kAwait);
-    if (!acceptor_.is_open()) co_return;
-    if (error || relays_ >= kRelaysMax) continue;
-    ++relays_;
-    const auto relay = std::make_shared<Relay>(std::move(socket));
-    asio::co_spawn(acceptor_.get_executor(), serve(relay), [self = shared_from_this(), relay](std::exception_ptr) {
-      if (relay->attached) self->set_attached(*relay, false);
-      relay->cut();
-      --self->relays_;
-    });
-  }
 }
 
 awaitable<> DebugPort::serve(std::shared_ptr<Relay> relay) {

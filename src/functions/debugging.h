@@ -29,7 +29,6 @@ class DebugPort : public std::enable_shared_from_this<DebugPort> {
 
  private:
   struct Relay;
-  awaitable<> accept();
   awaitable<> serve(std::shared_ptr<Relay> relay);
   awaitable<bool> reach(Relay& relay);
   awaitable<bool> greet(Relay& relay);

@@ -64,17 +64,14 @@ awaitable<> secure(std::shared_ptr<Secured> self, std::function<void(Fd, std::sh
   self->plain.shutdown(asio::socket_base::shutdown_send, ignored);
 }
 
-class Forwarded final : public Carried, public std::enable_shared_from_this<Forwarded> {
+class Forwarded final : public Carried, public Carriage, public std::enable_shared_from_this<Forwarded> {
  public:
-  Forwarded(asio::io_context& context, tcp::socket socket, std::shared_ptr<void> held) : inside(std::move(socket)), outside(context), timer(context), held(std::move(held)) {}
+  Forwarded(asio::io_context& context, tcp::socket socket, std::shared_ptr<void> held) : Carriage(std::move(socket)), timer(context), held(std::move(held)) {}
   void close() override {
-    boost::system::error_code ignored;
-    inside.close(ignored);
-    outside.close(ignored);
+    cut();
     timer.cancel();
   }
 
-  tcp::socket inside, outside;
   asio::steady_timer timer;
   std::shared_ptr<void> held;
 };
@@ -90,20 +87,20 @@ awaitable<> carry(std::shared_ptr<Forwarded> self, tcp::endpoint to) {
   self->timer.async_wait([weak = std::weak_ptr(self)](boost::system::error_code ended) {
     if (const auto there = weak.lock(); there && !ended) there->close();
   });
-  const auto [failed] = co_await self->outside.async_connect(to, kAwait);
+  const auto [failed] = co_await self->far.async_connect(to, kAwait);
   self->timer.cancel();
-  if (failed || !self->inside.is_open()) {
+  if (failed || !self->near.is_open()) {
     // As a refused connection ends: with a reset.
     boost::system::error_code ignored;
-    self->inside.set_option(asio::socket_base::linger(true, 0), ignored);
+    self->near.set_option(asio::socket_base::linger(true, 0), ignored);
     co_return self->close();
   }
   boost::system::error_code ignored;
-  self->outside.set_option(tcp::no_delay(true), ignored);
-  self->outside.set_option(asio::socket_base::keep_alive(true), ignored);
-  self->inside.set_option(tcp::no_delay(true), ignored);
-  asio::co_spawn(self->outside.get_executor(), one_way(self, self->outside, self->inside), [self](std::exception_ptr) {});
-  co_await one_way(self, self->inside, self->outside);
+  self->far.set_option(tcp::no_delay(true), ignored);
+  self->far.set_option(asio::socket_base::keep_alive(true), ignored);
+  self->near.set_option(tcp::no_delay(true), ignored);
+  asio::co_spawn(self->far.get_executor(), one_way(self, self->far, self->near), [self](std::exception_ptr) {});
+  co_await one_way(self, self->near, self->far);
 }
 
 }  // namespace

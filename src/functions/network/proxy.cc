@@ -42,22 +42,17 @@ std::optional<Target> read_target(std::string_view head) {
 
 }  // namespace
 
-struct Proxy::Exchange {
-  explicit Exchange(tcp::socket given) : inside(std::move(given)), outside(inside.get_executor()), timer(inside.get_executor()) {}
-  void cut() {
-    boost::system::error_code ignored;
-    inside.close(ignored);
-    outside.close(ignored);
-    timer.cancel();
-  }
-  tcp::socket inside, outside;
+struct Proxy::Exchange : Carriage {
+  explicit Exchange(tcp::socket accepted) : Carriage(std::move(accepted)), timer(near.get_executor()) {}
   asio::steady_timer timer;
 };
 
 Proxy::Proxy(asio::io_context& context, ProxyPorts platform) : platform_(platform), acceptor_(context, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {}
 
 std::uint16_t Proxy::start() {
-  asio::co_spawn(acceptor_.get_executor(), accept(), [self = shared_from_this()](std::exception_ptr) {});
+  const auto serves = [this](const std::shared_ptr<Exchange>& exchange) { return serve(exchange); };
+  const auto ended = [](Exchange& exchange) { exchange.timer.cancel(); };
+  asio::co_spawn(acceptor_.get_executor(), accept_bounded<Exchange>(shared_from_this(), acceptor_, open_, kConnectionsMax, serves, ended), [self = shared_from_this()](std::exception_ptr) {});
   return acceptor_.local_endpoint().port();
 }
 
@@ -68,23 +63,9 @@ void Proxy::close() {
   });
 }
 
-awaitable<> Proxy::accept() {
-  for (;;) {
-    auto [error, socket] = co_await acceptor_.async_accept(kAwait);
-    if (!acceptor_.is_open()) co_return;
-    if (error || open_ >= kConnectionsMax) continue;
-    ++open_;
-    const auto exchange = std::make_shared<Exchange>(std::move(socket));
-    asio::co_spawn(acceptor_.get_executor(), serve(exchange), [self = shared_from_this(), exchange](std::exception_ptr) {
-      exchange->cut();
-      --self->open_;
-    });
-  }
-}
-
 awaitable<> Proxy::refuse(std::shared_ptr<Exchange> exchange, std::string_view status) {
   const std::string answer = "HTTP/1.1 " + std::string(status) + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-  co_await asio::async_write(exchange->inside, asio::buffer(answer), kAwait);
+  co_await asio::async_write(exchange->near, asio::buffer(answer), kAwait);
 }
 
 awaitable<> Proxy::serve(std::shared_ptr<Exchange> exchange) {
@@ -95,7 +76,7 @@ awaitable<> Proxy::serve(std::shared_ptr<Exchange> exchange) {
   std::string head;
   std::array<char, 1024> buffer;
   while (head.find("\r\n\r\n") == std::string::npos) {
-    const auto [error, bytes] = co_await exchange->inside.async_read_some(asio::buffer(buffer), kAwait);
+    const auto [error, bytes] = co_await exchange->near.async_read_some(asio::buffer(buffer), kAwait);
     if (error || head.size() + bytes > kHeadBytesMax) co_return;
     head.append(buffer.data(), bytes);
   }
@@ -105,20 +86,20 @@ awaitable<> Proxy::serve(std::shared_ptr<Exchange> exchange) {
   boost::system::error_code failed;
   if (is_platform_name(target->host)) {
     const std::uint16_t port = target->port == "443" ? platform_.secured : platform_.plain;
-    std::tie(failed) = co_await exchange->outside.async_connect({asio::ip::address_v4::loopback(), port}, kAwait);
+    std::tie(failed) = co_await exchange->far.async_connect({asio::ip::address_v4::loopback(), port}, kAwait);
   } else {
     tcp::resolver resolver(acceptor_.get_executor());
     auto [unknown, found] = co_await resolver.async_resolve(target->host, target->port, kAwait);
     failed = unknown;
-    if (!failed) failed = std::get<0>(co_await asio::async_connect(exchange->outside, found, kAwait));
+    if (!failed) failed = std::get<0>(co_await asio::async_connect(exchange->far, found, kAwait));
   }
   if (failed) co_return co_await refuse(exchange, "502 Bad Gateway");
   const std::string answer = "HTTP/1.1 200 Connection established\r\n\r\n";
   const std::string_view rest = std::string_view(head).substr(head.find("\r\n\r\n") + 4);
-  if (const auto [error, bytes] = co_await asio::async_write(exchange->inside, asio::buffer(answer), kAwait); error) co_return;
-  if (const auto [error, bytes] = co_await asio::async_write(exchange->outside, asio::buffer(rest), kAwait); error) co_return;
-  asio::co_spawn(acceptor_.get_executor(), pump(exchange->outside, exchange->inside), [exchange](std::exception_ptr) { exchange->cut(); });
-  co_await pump(exchange->inside, exchange->outside);
+  if (const auto [error, bytes] = co_await asio::async_write(exchange->near, asio::buffer(answer), kAwait); error) co_return;
+  if (const auto [error, bytes] = co_await asio::async_write(exchange->far, asio::buffer(rest), kAwait); error) co_return;
+  asio::co_spawn(acceptor_.get_executor(), pump(exchange->far, exchange->near), [exchange](std::exception_ptr) { exchange->cut(); });
+  co_await pump(exchange->near, exchange->far);
 }
 
 }  // namespace parvis::network

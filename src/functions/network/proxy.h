@@ -29,7 +29,6 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
 
  private:
   struct Exchange;
-  awaitable<> accept();
   awaitable<> serve(std::shared_ptr<Exchange> exchange);
   static awaitable<> refuse(std::shared_ptr<Exchange> exchange, std::string_view status);
 

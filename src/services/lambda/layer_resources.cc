@@ -31,8 +31,9 @@ constexpr std::array<std::string_view, 3> kPermissionRequired = {"Action", "Laye
 
 // "arn:…:layer:name:3" as LayerName and VersionNumber.
 object layer_version(const std::string& arn) {
-  const std::size_t colon = arn.rfind(':');
-  return {{"LayerName", arn.substr(0, colon)}, {"VersionNumber", number_of(boost::json::value(arn.substr(colon + 1)), "LayerVersionArn")}};
+  object out = split_arn(arn, "LayerName", "VersionNumber");
+  out["VersionNumber"] = number_of(out["VersionNumber"], "LayerVersionArn");
+  return out;
 }
 
 class LayerType final : public LambdaType {
@@ -56,7 +57,7 @@ class LayerType final : public LambdaType {
   awaitable<aws::ResourceResult> update(aws::ResourceRequest request) override { co_return result(request.physical_id); }
 
   awaitable<> remove(aws::ResourceRequest request) override {
-    co_await ask_unless(request.call, "DeleteLayerVersion", layer_version(request.physical_id), std::string(kResourceNotFound.code));
+    co_await ask_to_go(request.call, "DeleteLayerVersion", layer_version(request.physical_id));
   }
 
  private:
@@ -88,7 +89,7 @@ class LayerPermissionType final : public LambdaType {
     const std::size_t mark = request.physical_id.find('#');
     object input = layer_version(request.physical_id.substr(0, mark));
     input["StatementId"] = request.physical_id.substr(mark + 1);
-    co_await ask_unless(request.call, "RemoveLayerVersionPermission", std::move(input), std::string(kResourceNotFound.code));
+    co_await ask_to_go(request.call, "RemoveLayerVersionPermission", std::move(input));
   }
 
  private:

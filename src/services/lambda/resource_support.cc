@@ -40,6 +40,13 @@ std::string scalar_text(const boost::json::value& value) {
   return value.is_string() ? std::string(value.as_string()) : boost::json::serialize(value);
 }
 
+const object& properties_of(const aws::ResourceRequest& request) { return request.properties.empty() ? request.old_properties : request.properties; }
+
+object split_arn(const std::string& arn, std::string_view first, std::string_view second) {
+  const std::size_t colon = arn.rfind(':');
+  return {{first, arn.substr(0, colon)}, {second, arn.substr(colon + 1)}};
+}
+
 awaitable<object> LambdaType::ask(aws::CallContext call, std::string operation, object input) {
   boost::json::value answer = co_await api_.call_json(std::move(call), "lambda", operation, std::move(input));
   co_return answer.is_object() ? std::move(answer.as_object()) : object{};
@@ -55,6 +62,10 @@ awaitable<std::optional<object>> LambdaType::ask_unless(aws::CallContext call, s
   }
   if (failed && failed->code() != code) throw *failed;
   co_return out;
+}
+
+awaitable<> LambdaType::ask_to_go(aws::CallContext call, std::string operation, object input) {
+  co_await ask_unless(std::move(call), std::move(operation), std::move(input), std::string(kResourceNotFound.code));
 }
 
 }  // namespace parvis::lambda

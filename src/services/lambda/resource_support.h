@@ -17,6 +17,10 @@ boost::json::value number_of(const boost::json::value& value, std::string_view p
 boost::json::value flag_of(const boost::json::value& value);
 void copy(const boost::json::object& from, boost::json::object& to, std::string_view key);
 std::string scalar_text(const boost::json::value& value);
+// What names the resource, of which an update or a deletion may know the former properties alone.
+const boost::json::object& properties_of(const aws::ResourceRequest& request);
+// "arn:…:name:rest" as {first: arn:…:name, second: rest}.
+boost::json::object split_arn(const std::string& arn, std::string_view first, std::string_view second);
 
 // A resource type over this service's operations.
 class LambdaType : public aws::ResourceType {
@@ -28,6 +32,8 @@ class LambdaType : public aws::ResourceType {
   // nullopt: the service answered with the error `code`.
   awaitable<std::optional<boost::json::object>> ask_unless(aws::CallContext call, std::string operation, boost::json::object input,
                                                            std::string code);
+  // For what is to go: that it is not there is as good.
+  awaitable<> ask_to_go(aws::CallContext call, std::string operation, boost::json::object input);
   aws::ApiClient& api_;
 };
 

@@ -28,21 +28,21 @@ constexpr std::array kEventRules = {
 };
 constexpr std::array<std::string_view, 2> kEventRequired = {"FunctionName", "Qualifier"};
 
+object named(const object& properties, std::string_view function) {
+  object input{{"FunctionName", text_of(properties, function)}};
+  copy(properties, input, "Qualifier");
+  return input;
+}
+
 object url_input(const object& properties) {
-  object input{{"FunctionName", text_of(properties, "TargetFunctionArn")}};
-  for (const char* key : {"AuthType", "InvokeMode", "Qualifier"}) copy(properties, input, key);
+  object input = named(properties, "TargetFunctionArn");
+  for (const char* key : {"AuthType", "InvokeMode"}) copy(properties, input, key);
   if (const auto* cors = properties.if_contains("Cors"); cors && cors->is_object()) {
     object rules = cors->as_object();
     if (auto* flag = rules.if_contains("AllowCredentials")) *flag = flag_of(*flag);
     if (auto* age = rules.if_contains("MaxAge")) *age = number_of(*age, "Cors.MaxAge");
     input["Cors"] = std::move(rules);
   }
-  return input;
-}
-
-object url_name(const object& properties) {
-  object input{{"FunctionName", text_of(properties, "TargetFunctionArn")}};
-  copy(properties, input, "Qualifier");
   return input;
 }
 
@@ -68,8 +68,7 @@ class UrlType final : public LambdaType {
   }
 
   awaitable<> remove(aws::ResourceRequest request) override {
-    const object& properties = request.properties.empty() ? request.old_properties : request.properties;
-    co_await ask_unless(request.call, "DeleteFunctionUrlConfig", url_name(properties), std::string(kResourceNotFound.code));
+    co_await ask_to_go(request.call, "DeleteFunctionUrlConfig", named(properties_of(request), "TargetFunctionArn"));
   }
 
  private:
@@ -78,12 +77,6 @@ class UrlType final : public LambdaType {
     return {arn, {{"FunctionArn", arn}, {"FunctionUrl", text_of(made, "FunctionUrl")}}};
   }
 };
-
-object event_name(const object& properties) {
-  object input{{"FunctionName", text_of(properties, "FunctionName")}};
-  copy(properties, input, "Qualifier");
-  return input;
-}
 
 class EventInvokeConfigType final : public LambdaType {
  public:
@@ -96,13 +89,12 @@ class EventInvokeConfigType final : public LambdaType {
   awaitable<aws::ResourceResult> update(aws::ResourceRequest request) override { co_return co_await put(std::move(request)); }
 
   awaitable<> remove(aws::ResourceRequest request) override {
-    const object& properties = request.properties.empty() ? request.old_properties : request.properties;
-    co_await ask_unless(request.call, "DeleteFunctionEventInvokeConfig", event_name(properties), std::string(kResourceNotFound.code));
+    co_await ask_to_go(request.call, "DeleteFunctionEventInvokeConfig", named(properties_of(request), "FunctionName"));
   }
 
  private:
   awaitable<aws::ResourceResult> put(aws::ResourceRequest request) {
-    object input = event_name(request.properties);
+    object input = named(request.properties, "FunctionName");
     for (const char* key : {"MaximumEventAgeInSeconds", "MaximumRetryAttempts"}) {
       if (const auto* value = request.properties.if_contains(key)) input[key] = number_of(*value, key);
     }

@@ -77,10 +77,7 @@ class ProvisionedType : public LambdaType {
     }
   }
 
-  static object target_of(const std::string& arn) {
-    const std::size_t colon = arn.rfind(':');
-    return {{"FunctionName", arn.substr(0, colon)}, {"Qualifier", arn.substr(colon + 1)}};
-  }
+  static object target_of(const std::string& arn) { return split_arn(arn, "FunctionName", "Qualifier"); }
 };
 
 class VersionType final : public ProvisionedType {
@@ -170,10 +167,7 @@ class AliasType final : public ProvisionedType {
   }
 
   awaitable<> remove(aws::ResourceRequest request) override {
-    const std::string& arn = request.physical_id;  // arn:…:function:name:alias
-    const std::size_t colon = arn.rfind(':');
-    object input{{"FunctionName", arn.substr(0, colon)}, {"Name", arn.substr(colon + 1)}};
-    co_await ask_unless(request.call, "DeleteAlias", std::move(input), std::string(kResourceNotFound.code));
+    co_await ask_to_go(request.call, "DeleteAlias", split_arn(request.physical_id, "FunctionName", "Name"));
   }
 
  private:
