@@ -119,7 +119,7 @@ std::vector<std::string> Engine::Impl::runtime_arguments(const Runtime& runtime,
   const WorkerPlaces& places = cell.places();
   switch (runtime.kind) {
     case Runtime::Kind::kHttp: return {places.interpreter};
-    case Runtime::Kind::kJava: return java_arguments(*spec, places.interpreter, places.client, runtime.client, cell.isolated() ? "" : spec->layers_dir);
+    case Runtime::Kind::kJava: return java_arguments(*spec, runtime.java->major, places.interpreter, places.client, runtime.client, cell.isolated() ? "" : spec->layers_dir);
     case Runtime::Kind::kPython: return {places.interpreter, "-B", "-u", places.client};
     case Runtime::Kind::kNode: break;
   }

@@ -151,13 +151,14 @@ std::vector<std::string> java_files(const Java& java) {
   return files;
 }
 
-std::vector<std::string> java_arguments(const FunctionSpec& spec, const std::string& interpreter, const std::string& client, const std::string& client_on_host, const std::string& layers) {
+std::vector<std::string> java_arguments(const FunctionSpec& spec, unsigned major, const std::string& interpreter, const std::string& client, const std::string& client_on_host, const std::string& layers) {
   std::string path;
   for (const std::string& name : jars_in(client_on_host)) path += (path.empty() ? "" : ":") + client + "/" + name;
   if (!layers.empty()) path += ":" + layers + "/java/lib/*";  // at /opt the client looks itself
   std::vector<std::string> all{interpreter, fmt::format("-XX:MaxHeapSize={}k", std::uint64_t{spec.memory_mb} * 1024 * kHeapPercent / 100), "-XX:+UseSerialGC", "-Xshare:auto", "-XX:+TieredCompilation",
                                "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true", "-XX:-UsePerfData"};
-  if (java_major(spec.runtime) >= 17) all.push_back("--add-opens=java.base/java.io=ALL-UNNAMED");
+  if (major >= 9) all.push_back("--add-opens=java.base/java.io=ALL-UNNAMED");
+  if (major >= 22) all.push_back("--enable-native-access=ALL-UNNAMED");  // else it warns of the client's library in every log
   all.insert(all.end(), {"-classpath", path, "com.amazonaws.services.lambda.runtime.api.client.AWSLambda", spec.handler});
   return all;
 }

@@ -39,8 +39,9 @@ std::expected<Java, std::string> java_of(const std::vector<Java>& javas, const s
 std::expected<void, std::string> check_java_client(const std::string& client_dir);
 // Files of the host outside of its home that a Java reads.
 std::vector<std::string> java_files(const Java& java);
-// `client`: the folder of the runtime interface client's jars. `layers`: where the worker sees those, empty: none, or at /opt.
+// `interpreter`: of a Java of version `major`. `client`: the folder of the runtime interface client's jars. `layers`: where the worker sees
+// those, empty: none, or at /opt.
 // Source: the command line that Lambda's Java 17 runtime is started with; heap: 85 % of the memory, as of Lambda's Java runtimes.
-std::vector<std::string> java_arguments(const FunctionSpec& spec, const std::string& interpreter, const std::string& client, const std::string& client_on_host, const std::string& layers);
+std::vector<std::string> java_arguments(const FunctionSpec& spec, unsigned major, const std::string& interpreter, const std::string& client, const std::string& client_on_host, const std::string& layers);
 
 }  // namespace parvis::functions

@@ -69,11 +69,13 @@ TEST_F(Launch, JavaIsStartedAsOnLambda) {
   fs::create_directories(folder / "client");
   for (const char* name : {"b.jar", "aws-lambda-java-runtime-interface-client-1.jar", "notes.txt"}) std::ofstream(folder / "client" / name) << "";
   const FunctionSpec spec{.key = "k", .name = "f", .runtime = "java17", .handler = "a.B::c", .code_dir = "/code", .layers_dir = {}, .environment = {}, .memory_mb = 512};
-  const auto all = java_arguments(spec, "/var/lang/bin/java", "/var/runtime/lib", folder / "client", "");
+  const auto all = java_arguments(spec, 17, "/var/lang/bin/java", "/var/runtime/lib", folder / "client", "");
   EXPECT_EQ(all.front(), "/var/lang/bin/java");
   EXPECT_THAT(all, testing::Contains("-XX:MaxHeapSize=445644k"));
   EXPECT_THAT(std::vector(all.end() - 4, all.end()), ElementsAre("-classpath", "/var/runtime/lib/aws-lambda-java-runtime-interface-client-1.jar:/var/runtime/lib/b.jar",
                                                                 "com.amazonaws.services.lambda.runtime.api.client.AWSLambda", "a.B::c"));
+  EXPECT_THAT(all, testing::Not(testing::Contains("--enable-native-access=ALL-UNNAMED")));
+  EXPECT_THAT(java_arguments(spec, 25, "java", "c", folder / "client", "/layers"), testing::Contains("--enable-native-access=ALL-UNNAMED"));
   EXPECT_TRUE(check_java_client(folder / "client"));
   EXPECT_THAT(check_java_client(folder / "none").error(), HasSubstr("script/setup --runtimes"));
 }

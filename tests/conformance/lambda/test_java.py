@@ -67,6 +67,12 @@ def test_a_call_past_its_time_is_ended(java):
     assert failed == "Unhandled" and "Task timed out after 1.00 seconds" in answer["errorMessage"]
 
 
+def test_names_of_other_versions_run_on_what_is_there(java):
+    """The oldest Java of this machine that is new enough, with the least memory; what the JVM has to say of its flags is not in the log."""
+    answer, failed, log = java("app.Handlers$Interface::handleRequest", "java11", MemorySize=128)({"n": 1})
+    assert failed is None and int(answer["java"].split(".")[0]) >= 11 and "WARNING" not in log, (answer, log)
+
+
 def test_a_java_that_is_not_there_is_named(client):
     """Which Java there is depends on the machine; every name is accepted, and a call says what is missing."""
     functions = client("lambda")
