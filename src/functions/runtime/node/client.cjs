@@ -770,13 +770,14 @@ process.on('unhandledRejection', (reason, promise) => {
 
 // --- boot --------------------------------------------------------------------------------------------------------
 // What nearly every function loads is loaded before there is a function.
-for (const name of ['async_hooks', 'buffer', 'child_process', 'crypto', 'dns', 'events', 'http', 'http2', 'https',
+for (const name of ['async_hooks', 'buffer', 'child_process', 'crypto', 'dns', 'events', 'fs/promises', 'http', 'http2', 'https',
   'net', 'os', 'process', 'stream', 'stream/web', 'string_decoder', 'timers/promises', 'tls', 'zlib']) {
   try {
     require(`node:${name}`);
   } catch {}
 }
 void globalThis.Response;
+void globalThis.crypto;  // a getter, too
 patchOutput();
 sendFrame('H', 0, '');
 serve();
