@@ -44,6 +44,7 @@ constexpr std::array kRunnable = {"nodejs18.x", "nodejs20.x", "nodejs22.x", "nod
     "python3.14", "java8.al2", "java11", "java17", "java21", "java25", "provided.al2", "provided.al2023"};
 // Known to the service, not run here yet.
 constexpr std::array kKnown = {"dotnet8", "dotnet10", "ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0"};
+constexpr std::array kBeforeSnapStart = {"java8.al2", "python3.9", "python3.10", "python3.11"};
 constexpr std::array kRetired = {"nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x", "nodejs12.x",
     "nodejs14.x", "nodejs16.x", "java8", "python2.7", "python3.6", "python3.7", "python3.8", "dotnetcore1.0", "dotnetcore2.0",
     "dotnetcore2.1", "dotnetcore3.1", "dotnet6", "go1.x", "ruby2.5", "ruby2.7", "provided"};
@@ -244,7 +245,7 @@ void check_whole(const FunctionRecord& record) {
   check_environment(record.environment);
   check_architecture(record.architecture);
   // Source: Developer Guide, "Supported features and limitations" of SnapStart: Java 11, Python 3.12, .NET 8 and later.
-  if (record.snap_start && (record.runtime.starts_with("nodejs") || record.runtime.starts_with("ruby") || record.runtime.starts_with("provided"))) {
+  if (record.snap_start && (record.runtime.starts_with("nodejs") || record.runtime.starts_with("ruby") || record.runtime.starts_with("provided") || contains(kBeforeSnapStart, record.runtime))) {
     throw error(kInvalidParameterValue, fmt::format("{} is not supported for SnapStart enabled functions.", record.runtime));
   }
 }

@@ -67,6 +67,16 @@ TEST_P(Limits, AreTheServices) {
   if (GetParam().error_part.empty()) EXPECT_EQ(failed, "");
   else EXPECT_THAT(failed, HasSubstr(GetParam().error_part));
 }
+void snap_start_of(std::string runtime) {
+  FunctionRecord record;
+  record.scope = kScope;
+  record.name = "hello";
+  record.runtime = std::move(runtime);
+  record.handler = "app.handler";
+  record.architecture = "x86_64";
+  record.snap_start = true;
+  check_whole(record);
+}
 INSTANTIATE_TEST_SUITE_P(Values, Limits, testing::Values(
     LimitCase{"memory_low", [] { check_memory(127); }, "Value '127' at 'memorySize' failed to satisfy constraint: Member must have value "
               "greater than or equal to 128"},
@@ -89,6 +99,9 @@ INSTANTIATE_TEST_SUITE_P(Values, Limits, testing::Values(
     LimitCase{"system_tag", [] { check_tags({{"aws:x", "y"}}, false); }, "System tags"},
     LimitCase{"network_tag", [] { check_tags({{"parvis:network", "platform"}}, false); }, ""},
     LimitCase{"unknown_network", [] { check_tags({{"parvis:network", "some"}}, false); }, "parvis:network is none, platform or outbound"},
+    LimitCase{"snap_start_before_java11", [] { snap_start_of("java8.al2"); }, "java8.al2 is not supported for SnapStart enabled functions."},
+    LimitCase{"snap_start_before_python312", [] { snap_start_of("python3.11"); }, "python3.11 is not supported for SnapStart"},
+    LimitCase{"snap_start_of_java", [] { snap_start_of("java17"); }, ""}, LimitCase{"snap_start_of_node", [] { snap_start_of("nodejs22.x"); }, "not supported for SnapStart"},
     LimitCase{"template_tag", [] { check_tags({{"aws:x", "y"}}, true); }, ""}),
     [](const auto& info) { return info.param.name; });
 
