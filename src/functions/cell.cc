@@ -28,7 +28,7 @@ constexpr const char* kAuthority = "/var/runtime/ca.pem";
 constexpr const char* kBundle = "/var/runtime/ca-bundle.pem";
 constexpr const char* kSystemBundle = "/etc/ssl/certs/ca-certificates.crt";  // where programs look that know no variable for it
 
-constexpr std::uint64_t kTmpBytes = 512u << 20;
+constexpr unsigned kTmpMb = 512;  // before the function is known
 // A function with this much memory has the power of one processor; the smallest are not starved as hard as on Lambda.
 // Source: Lambda Developer Guide, "Configure Lambda function memory".
 constexpr unsigned kMemoryOfOneProcessorMb = 1769, kCpuWeightMin = 20;
@@ -46,7 +46,7 @@ Program inside(const Program& program) {
 bool debugs_python(const EngineOptions& options, const Program& program) { return options.debug && !options.debug->debugpy_dir.empty() && program.client.ends_with(".py"); }
 
 sandbox::Policy namespace_policy(const EngineOptions& options, const Program& program, const FunctionSpec* function) {
-  sandbox::Policy policy{.shelves = options.sandbox->shelves, .tmp_bytes_max = kTmpBytes};
+  sandbox::Policy policy{.shelves = options.sandbox->shelves, .tmp_bytes_max = std::uint64_t{function ? function->tmp_mb : kTmpMb} << 20};
   if (const auto& host = options.sandbox->network) {
     policy.network = sandbox::Network::kLoopback;
     policy.files = host->files();
@@ -172,7 +172,7 @@ Cell::~Cell() {
 std::expected<Cell::FunctionPlaces, std::string> Cell::take_in(int pidfd, const FunctionSpec& function, const std::string& cache_dir) {
   if (!sandbox_) return FunctionPlaces{function.code_dir, cache_dir};
   // The group counts what lies in /tmp, which on Lambda is not part of the function's memory.
-  if (!sandbox_->limit({.memory_bytes_max = (std::uint64_t{function.memory_mb} << 20) + kTmpBytes, .cpu_weight = std::max(kCpuWeightMin, function.memory_mb * 100 / kMemoryOfOneProcessorMb)}))
+  if (!sandbox_->limit({.memory_bytes_max = std::uint64_t{function.memory_mb + function.tmp_mb} << 20, .cpu_weight = std::max(kCpuWeightMin, function.memory_mb * 100 / kMemoryOfOneProcessorMb)}))
     return std::unexpected("the limits of the worker's control group cannot be set");
   if (!sandbox_->isolated()) return FunctionPlaces{function.code_dir, ""};
   if (doors_ && function.reach) doors_->narrow(*function.reach);
@@ -184,7 +184,7 @@ std::expected<Cell::FunctionPlaces, std::string> Cell::take_in(int pidfd, const 
     views.push_back({cache_dir, kCache, true});
   }
   if (!function.layers_dir.empty()) views.push_back({function.layers_dir, kLayers});
-  if (auto shown = sandbox_->show(pidfd, views); !shown) return std::unexpected(shown.error());
+  if (auto shown = sandbox_->show(pidfd, views, function.tmp_mb == kTmpMb ? 0 : std::uint64_t{function.tmp_mb} << 20); !shown) return std::unexpected(shown.error());
   return FunctionPlaces{kTask, kCache};
 }
 

@@ -37,6 +37,7 @@ struct FunctionSpec {
   std::string layers_dir;   // what a sandbox shows as /opt, read-only; may be empty. `environment` names it already
   std::map<std::string, std::string> environment;  // the complete environment of the worker, nothing is added but the engine's own
   unsigned memory_mb = 128;
+  unsigned tmp_mb = 512;  // what /tmp holds, in a sandbox
   std::chrono::milliseconds timeout{3000};
   unsigned concurrency_max = 1000;
   LogSettings logs = {};

@@ -75,6 +75,16 @@ def test_a_flag_that_names_a_layers_file_finds_it(serve):  # noqa: F811
     assert (answer, failed) == (True, None)
 
 
+@pytest.mark.parametrize("runtime, files, flags", [
+    ("nodejs22.x", {"app.js": "const fs = require('fs'); exports.handler = async (mb) => { const got = fs.statfsSync('/tmp'); return got.blocks * got.bsize / 2 ** 20; };"}, {}),
+    ("nodejs22.x", {"app.js": "const fs = require('fs'); exports.handler = async (mb) => { const got = fs.statfsSync('/tmp'); return got.blocks * got.bsize / 2 ** 20; };"}, {"NODE_OPTIONS": "--no-warnings"}),
+    ("python3.12", {"app.py": "import os\ndef handler(event, context):\n    got = os.statvfs('/tmp')\n    return got.f_blocks * got.f_bsize / 2 ** 20\n"}, {})], ids=["pre-booted", "cold", "forked"])
+def test_tmp_is_as_large_as_the_function_says(serve, runtime, files, flags):  # noqa: F811
+    for number, size in enumerate((512, 1024)):
+        answer, failed = deploy_and_call(serve, f"tmp-{runtime[:4]}-{len(flags)}-{number}", files, None, Runtime=runtime, Handler="app.handler", EphemeralStorage={"Size": size}, Environment={"Variables": flags})
+        assert (answer, failed) == (size, None)
+
+
 def test_java_runs_in_a_cell(serve):  # noqa: F811
     functions = serve.client("lambda")
     functions.create_function(FunctionName="java-cell", Runtime="java17", Handler="app.Handlers$Interface::handleRequest", Role=serve.role, MemorySize=256, Timeout=10,

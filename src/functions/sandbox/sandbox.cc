@@ -242,7 +242,7 @@ std::string Sandbox::describe(const Failure& failure) const {
   return plan_->steps_.describe(failure);
 }
 
-std::expected<void, std::string> Sandbox::show(int pidfd, const std::vector<View>& views) const {
+std::expected<void, std::string> Sandbox::show(int pidfd, const std::vector<View>& views, std::uint64_t tmp_bytes_max) const {
   if (!isolated()) return std::unexpected("nothing can be shown to a worker without a mount namespace");
   Steps steps;
   steps.unmount(kShelves);  // the cover
@@ -256,6 +256,7 @@ std::expected<void, std::string> Sandbox::show(int pidfd, const std::vector<View
     steps.attributes(view.target, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (view.writable ? 0 : MOUNT_ATTR_RDONLY));
   }
   steps.unmount(kShelves);
+  if (tmp_bytes_max != 0) steps.mount("tmp", "/tmp", "tmpfs", MS_REMOUNT | kNoSuid | kNoDev, "size=" + std::to_string(tmp_bytes_max));
   Failure failed;
   auto work = [&]() noexcept {
     if (setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) != 0) failed = {kIds, errno};

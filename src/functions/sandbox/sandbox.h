@@ -93,7 +93,8 @@ class Sandbox {
   // Takes effect at once, also while it runs.
   bool limit(const Limits& limits) { return !group_ || group_->limit(limits); }
   // Mounts folders of the shelves into the running worker, then takes the shelves away for good: once per worker.
-  std::expected<void, std::string> show(int pidfd, const std::vector<View>& views) const;
+  // `tmp_bytes_max`: /tmp holds so much from now on; 0: what the policy says.
+  std::expected<void, std::string> show(int pidfd, const std::vector<View>& views, std::uint64_t tmp_bytes_max = 0) const;
   bool out_of_memory() const { return group_ && group_->out_of_memory(); }
 
  private:

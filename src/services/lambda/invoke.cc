@@ -213,6 +213,7 @@ awaitable<std::shared_ptr<const functions::FunctionSpec>> Invoker::make_spec(Fun
   spec->layers_dir = co_await code_.layers_folder(record.scope, record.layers);
   spec->environment = environment(record, spec->code_dir, spec->layers_dir, log_stream);
   spec->memory_mb = static_cast<unsigned>(record.memory_mb);
+  spec->tmp_mb = static_cast<unsigned>(record.ephemeral_mb);
   spec->timeout = std::chrono::seconds(record.timeout_seconds);
   if (record.log_format != "Text") {
     spec->logs = {.json = true, .application = functions::parse_log_level(record.application_log_level).value_or(functions::LogLevel::kInfo),

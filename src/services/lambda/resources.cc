@@ -38,7 +38,7 @@ constexpr std::array kFunctionRules = {
     Rule{"Description"},
     Rule{"DurableConfig", kRefused, kReplaces, "durable functions are not available"},
     Rule{"Environment.Variables"},
-    Rule{"EphemeralStorage.Size", kWarned, kInPlace, "recorded; the size of /tmp is not limited yet"},
+    Rule{"EphemeralStorage.Size"},
     Rule{"FileSystemConfigs", kRefused, kInPlace, "EFS and S3 Files are not available"},
     Rule{"FunctionName", kApplied, kReplaces},
     Rule{"FunctionScalingConfig", kRefused, kInPlace, "managed instances are not available"},

@@ -49,8 +49,8 @@ ACCEPTED = [
      "is accepted without effect in PutBucketPolicy", "policies are not evaluated"),
     ("encryption_of_an_object", "s3", "PutObject", "put_object", dict(Bucket="encryption-of-an-object", Key="k", Body=b"1", ServerSideEncryption="AES256"),
      "ServerSideEncryption 'AES256' is accepted without effect in PutObject", "without encryption"),
-    ("size_of_tmp", "lambda", "CreateFunction", "create_function", dict(FUNCTION, FunctionName="members", EphemeralStorage={"Size": 1024}),
-     "EphemeralStorage.Size '1024' is accepted without effect in CreateFunction", "/tmp is not limited"),
+    ("tracing", "lambda", "CreateFunction", "create_function", dict(FUNCTION, FunctionName="members", TracingConfig={"Mode": "Active"}),
+     "TracingConfig.Mode 'Active' is accepted without effect in CreateFunction", "not to X-Ray"),
 ]
 
 

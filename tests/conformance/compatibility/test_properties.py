@@ -62,7 +62,7 @@ def test_validate_names_types_and_attributes(binary, tmp_path):
 SAM = """Transform: AWS::Serverless-2016-10-31
 Globals:
   Function:
-    EphemeralStorage: {Size: 1024}
+    Architectures: [arm64]
 Resources:
   Hello:
     Type: AWS::Serverless::Function
@@ -85,7 +85,7 @@ def test_sam_properties_stand_where_they_were_written(binary, tmp_path):
     path.write_text(SAM)
     done = validate(binary, path)
     assert done.returncode == 1
-    for line, part in ((4, "warning: resource Hello: the property EphemeralStorage.Size has no effect"),
+    for line, part in ((4, "warning: resource Hello: the property Architectures has no effect"),
                        (13, "resource Hello: the property VpcConfig.SubnetIds is refused: "), (14, "warning: resource Hello: the property TracingConfig.Mode has no effect"),
                        (18, "warning: resource Trips: the property SSESpecification has no effect")):
         assert any(each.startswith(f"{path}:{line}:") and part in each for each in done.stderr.splitlines()), (line, done.stderr)
