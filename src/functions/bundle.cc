@@ -40,13 +40,15 @@ json::array flags_of(const BundleOptions& options) {
   add("--outdir=" + options.out_dir);
   // Without it esbuild leaves the entry points' common folder out, as SAM's builds do.
   if (options.keep_folders) add("--outbase=" + options.source_dir);
-  if (options.format == "esm") add("--out-extension:.js=.mjs");
+  const bool named = std::ranges::any_of(options.further, [](const std::string& flag) { return flag.starts_with("--out-extension:"); });
+  if (options.format == "esm" && !named) add("--out-extension:.js=.mjs");
   if (options.minify) add("--minify");
   if (options.sourcemap) add(options.inline_sourcemap ? "--sourcemap=inline" : "--sourcemap");
   for (const std::string& name : options.external) add("--external:" + name);
   for (const std::string& pair : options.loader) add("--loader:" + pair);
   for (const std::string& pair : options.define) add("--define:" + pair);
   if (!options.main_fields.empty()) add(fmt::format("--main-fields={}", fmt::join(options.main_fields, ",")));
+  for (const std::string& flag : options.further) add(flag);
   return out;
 }
 

@@ -23,6 +23,7 @@ struct BundleOptions {
   bool inline_sourcemap = false;          // within the file, for debuggers that see it elsewhere
   bool keep_folders = true;               // a/b.ts becomes a/b.js; false: b.js, when it is the only entry point
   std::vector<std::string> external, main_fields, loader, define;
+  std::vector<std::string> further;       // flags of esbuild's as they are: "--banner:js=…"
 };
 
 struct BundleMessage {

@@ -233,19 +233,40 @@ class Bundler {
       else if (name == "Target") bundle.target = text;
       else if (name == "Format") bundle.format = text;
       else if (name == "Minify") bundle.minify = text == "true";
-      else if (name == "Sourcemap") bundle.sourcemap = text == "true";
-      else {
-        error(child(child(metadata_at, "BuildProperties"), name), fmt::format("esbuild setting '{}' is not supported", std::string(name)),
-              "remove it; supported are EntryPoints, External, MainFields, Loader, Define, Target, Format, Minify, Sourcemap");
+      else if (name == "Sourcemap") bundle.sourcemap = text != "false";  // linked, external, …: stacks are mapped by all of them
+      else if (name == "UseNpmCi") continue;  // dependencies are not installed here
+      else if (!further_setting(name, value, bundle.further)) {
+        const std::string at = child(child(metadata_at, "BuildProperties"), name);
+        if (name == "Bundle" || name == "Platform" || name == "Outdir") {  // sam build sets them itself as well
+          result_.warnings.push_back(result_.document.warning(at, fmt::format("esbuild setting '{}' has no effect, as in sam build", std::string_view(name)), "remove it"));
+          continue;
+        }
+        error(at, fmt::format("esbuild setting '{}' is not supported", std::string(name)),
+              "remove it; supported are EntryPoints, External, MainFields, Loader, Define, Target, Format, Minify, Sourcemap and esbuild's own that name no file");
         good = false;
       }
     }
     return good;
   }
 
+  // What else of esbuild's command line can stand in BuildProperties, in the three forms that sam build reads. Settings that name files
+  // or end in other files than the entry points' are left out.
+  static bool further_setting(std::string_view name, const json::value& value, std::vector<std::string>& flags) {
+    static const std::set<std::string_view> kNames = {"Alias", "Banner", "Charset", "Conditions", "Drop", "DropLabels", "Footer", "IgnoreAnnotations", "Jsx", "JsxFactory", "JsxFragment", "JsxImportSource",
+                                                      "KeepNames", "LegalComments", "LineLimit", "MinifyIdentifiers", "MinifySyntax", "MinifyWhitespace", "OutExtension", "Packages", "PreserveSymlinks", "Pure",
+                                                      "ResolveExtensions", "SourceRoot", "SourcesContent", "Supported", "TreeShaking", "TsconfigRaw"};
+    if (!kNames.contains(name)) return false;
+    std::string flag = "-";
+    for (const char c : name) flag += std::isupper(static_cast<unsigned char>(c)) ? fmt::format("-{}", static_cast<char>(std::tolower(static_cast<unsigned char>(c)))) : std::string(1, c);
+    if (const auto* list = value.if_array()) for (const auto& one : *list) flags.push_back(fmt::format("{}:{}", flag, templates::scalar_text(one)));
+    else if (value.is_bool()) { if (value.as_bool()) flags.push_back(flag); }
+    else flags.push_back(fmt::format("{}={}", flag, templates::scalar_text(value)));
+    return true;
+  }
+
   fs::path run_esbuild(functions::BundleOptions bundle, const std::string& metadata_at) {
     std::string settings;
-    for (const auto* list : {&bundle.entry_points, &bundle.external, &bundle.main_fields, &bundle.loader, &bundle.define})
+    for (const auto* list : {&bundle.entry_points, &bundle.external, &bundle.main_fields, &bundle.loader, &bundle.define, &bundle.further})
       settings += fmt::format("{}|", fmt::join(*list, ","));
     if (keeper_.debugging_) {
       bundle.minify = false;

@@ -99,7 +99,7 @@ bool DevSession::deploy_now() {
   }
   const templates::DeployResult& deployed = **result;
   for (const auto& warning : deployed.warnings) publish(warning);
-  for (const auto& id : deployed.detached) publish_warning(fmt::format("{} is no longer in the template as it was; its data is kept and comes back with it (--fresh deletes it)", id));
+  for (const auto& id : deployed.detached) publish_warning(fmt::format("{} is no longer in the template as it was; its data is kept and comes back with it (`parvis prune` deletes it)", id));
   for (const auto& id : deployed.reattached) publish_warning(fmt::format("{} is back, with its data", id));
   std::vector<std::string> apis;
   for (const auto& resource : deployed.stack.resources)

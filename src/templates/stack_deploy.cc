@@ -70,6 +70,20 @@ std::string place_of_failure(const json::object& resource, const std::string& at
   return here == properties ? at : place;
 }
 
+// What to do when the failure is about a name that another resource of the stack still has.
+std::string hint_of(StackOperation& operation, const std::string& id, const std::string& failure) {
+  const auto named = [&](const json::object& record) { const std::string name = member(record, "physical"); return name.size() > 2 && failure.find(name) != std::string::npos; };
+  for (const auto& kept : operation.state().list("detached")) {
+    if (named(kept.as_object())) return fmt::format("{}, which is kept for its data, has that name: give this one another name, or remove the kept one with `parvis prune`", member(kept.as_object(), "logical"));
+  }
+  for (const auto& [other, record] : operation.state().part("resources")) {
+    if (!named(record.as_object())) continue;
+    if (other == id) return "a resource with a name of its own cannot be replaced: rename it";
+    return fmt::format("{} has that name until this deployment has succeeded: give the new one another name, or remove the other one first", std::string_view(other));
+  }
+  return "the stack was rolled back";
+}
+
 // Creates and updates in order. Gives the first failure, and in `failed` CloudFormation's sentence on the resource.
 awaitable<std::optional<Diagnostic>> apply_all(StackOperation& operation, const Plan& plan, std::string& failed) {
   const json::object& resources = plan.document.root.as_object().at("Resources").as_object();
@@ -108,7 +122,7 @@ awaitable<std::optional<Diagnostic>> apply_all(StackOperation& operation, const 
       const json::value* present = operation.state().part("resources").if_contains(id);
       operation.event(id, present != nullptr ? member(present->as_object(), "physical") : "", scalar_text(resource.at("Type")), present != nullptr ? "UPDATE_FAILED" : "CREATE_FAILED", failure);
       failed = fmt::format("The following resource(s) failed to {}: [{}]. ", present != nullptr ? "update" : "create", id);
-      co_return plan.document.error(place_of_failure(resource, at, failure), fmt::format("resource {}: {}", id, failure), "the stack was rolled back");
+      co_return plan.document.error(place_of_failure(resource, at, failure), fmt::format("resource {}: {}", id, failure), hint_of(operation, id, failure));
     }
   }
   co_return std::nullopt;

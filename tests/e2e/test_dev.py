@@ -172,6 +172,37 @@ def test_fresh_takes_nothing_from_a_platform_that_runs_and_nothing_of_others(bin
         platform.stop()
 
 
+def test_settings_of_esbuild_reach_it(binary, tmp_path):
+    project = make_project(tmp_path / "settings")
+    (project / "src/hello.ts").write_text("declare const built: string;\nexport const handler = async () => built + (globalThis as any).banner + import.meta.url.endsWith('.mjs');\n")
+    settings = "[hello.ts], Format: esm, OutExtension: [.js=.mjs], Banner: [\"js=globalThis.banner = '-banner-';\"], Define: [\"built='esm'\"], KeepNames: true, UseNpmCi: true, Outdir: elsewhere, Sourcemap: linked"
+    (project / "template.yaml").write_text(TEMPLATE.replace("[hello.ts]", settings))
+    platform = Platform(binary, tmp_path, str(project))
+    try:
+        assert urllib.request.urlopen(platform.api() + "/notes/x", timeout=20).read() == b"esm-banner-true"
+        platform.said(r"warning \S+template\.yaml:\d+:\d+: esbuild setting 'Outdir' has no effect, as in sam build")
+    finally:
+        platform.stop()
+
+
+def test_a_name_that_a_kept_table_has_is_told(binary, tmp_path):
+    def project_with(name):
+        return TEMPLATE.replace("  Hello:\n", f"  {name}: {{Type: AWS::Serverless::SimpleTable, Properties: {{TableName: fixed-name}}}}\n  Hello:\n", 1)
+    project = make_project(tmp_path / "named")
+    (project / "template.yaml").write_text(project_with("First"))
+    platform = Platform(binary, tmp_path, str(project))
+    try:
+        (project / "template.yaml").write_text(project_with("Second"))
+        platform.said(r"resource Second: Table already exists: fixed-name .*; First has that name until this deployment has succeeded: give the new one another name")
+        since = len(platform.output())
+        (project / "template.yaml").write_text(TEMPLATE)
+        assert wait_for(lambda: "stack done" in platform.output()[since:])
+        (project / "template.yaml").write_text(project_with("Second"))
+        platform.said(r"First, which is kept for its data, has that name: .* `parvis prune`")
+    finally:
+        platform.stop()
+
+
 def test_a_folder_with_two_templates_is_told(binary, tmp_path):
     project = make_project(tmp_path / "two")
     (project / "template.json").write_text("{}")
