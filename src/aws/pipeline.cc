@@ -111,6 +111,26 @@ void refuse_signature_v2(const http::Request& request) {
   if (in_header || in_query) throw ApiError(kInvalidRequest, "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.");
 }
 
+// A letter for each byte; none for those past the largest multiple of 36, so that all letters are equally likely.
+constexpr auto kIdLetters = [] {
+  std::array<char, 256> out{};
+  for (unsigned byte = 0; byte < 252; ++byte) out[byte] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[byte % 36];
+  return out;
+}();
+
+std::string long_id(Entropy& entropy) {
+  std::string out(52, '\0');
+  std::array<unsigned char, 60> bytes;
+  for (std::size_t size = 0; size < out.size();) {
+    entropy.fill(bytes);
+    for (std::size_t at = 0; at < bytes.size() && size < out.size(); ++at) {
+      out[size] = kIdLetters[bytes[at]];
+      size += out[size] != 0;
+    }
+  }
+  return out;
+}
+
 std::string root_arn(std::string_view account) { return std::string("arn:aws:iam::").append(account).append(":root"); }
 
 void note_error(const ApiError& error, CallRecord& record) {
@@ -183,7 +203,7 @@ Pipeline::Pipeline(const Registry& registry, const Clock& clock, Entropy& entrop
 Pipeline::~Pipeline() = default;
 
 std::string Pipeline::request_id(std::string_view service) const {
-  if (service == "dynamodb") return entropy_.token(52, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+  if (service == "dynamodb") return long_id(entropy_);
   if (service == "s3") return entropy_.token(16, "0123456789ABCDEF");
   return entropy_.uuid();
 }

@@ -24,6 +24,18 @@ TEST(Hash, KnownAnswers) {
   EXPECT_EQ(crc64nvme("123456789"), 0xae8b14860a799888ull);
 }
 
+// Property: the wide way of long inputs and the table of short ones agree, at every length and from every value before.
+TEST(Hash, LongInputsHaveTheCrcOfTheirPieces) {
+  std::string text;
+  for (unsigned i = 0; i < 700; ++i) text += static_cast<char>(i * i * 31 + i);
+  std::uint32_t chained = 0;
+  for (std::size_t size = 0; size <= text.size(); ++size) {
+    EXPECT_EQ(crc32(std::string_view(text).substr(0, size)), chained) << size;
+    if (size >= 100) EXPECT_EQ(crc32(std::string_view(text).substr(100, size - 100), crc32(std::string_view(text).substr(0, 100))), chained) << size;
+    if (size < text.size()) chained = crc32(std::string_view(text).substr(size, 1), chained);
+  }
+}
+
 TEST(Hash, PiecesGiveTheSameAsTheWhole) {
   const std::string text(1001, 'x');
   for (std::size_t cut : {0u, 1u, 7u, 8u, 9u, 500u, 1001u}) {

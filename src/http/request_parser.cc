@@ -103,19 +103,26 @@ void RequestParser::check_head() {
     status = 505;
     return;
   }
-  const Headers& headers = request.headers;
-  const std::size_t hosts = headers.count("host"), lengths = headers.count("content-length"), codings = headers.count("transfer-encoding");
+  std::size_t hosts = 0, lengths = 0, codings = 0;
+  std::string_view host, length, coding;
+  std::optional<std::string_view> expect;
+  for (const auto& [name, value] : request.headers) {
+    if (equal_no_case(name, "host") && ++hosts == 1) host = value;
+    else if (equal_no_case(name, "content-length") && ++lengths == 1) length = value;
+    else if (equal_no_case(name, "transfer-encoding") && ++codings == 1) coding = value;
+    else if (equal_no_case(name, "expect") && !expect) expect = value;
+  }
   if (hosts > 1 || (http11 && hosts == 0)) status = 400;
-  request.host = to_lower(headers.get("host"));
+  request.host = to_lower(host);
   check_target();
   if (!host_is_clean(request.host)) status = 400;
   // One length, plain digits; or one coding, exactly "chunked", and only in HTTP/1.1. Anything else has two readings.
   if (lengths > 1 || codings > 1 || (lengths > 0 && codings > 0)) status = 400;
-  if (lengths > 0 && !all_digits(headers.get("content-length"))) status = 400;
-  if (codings > 0 && (!http11 || to_lower(headers.get("transfer-encoding")) != "chunked" || !chunked())) status = 400;
+  if (lengths > 0 && !all_digits(length)) status = 400;
+  if (codings > 0 && (!http11 || !equal_no_case(coding, "chunked") || !chunked())) status = 400;
   if (status != 0) return;
-  if (const auto expect = headers.find("expect"); expect && http11) {
-    if (to_lower(*expect) == "100-continue") expect_continue = true;
+  if (expect && http11) {
+    if (equal_no_case(*expect, "100-continue")) expect_continue = true;
     else status = 417;
   }
 }
