@@ -211,15 +211,24 @@ std::vector<Diagnostic> Evaluator::broken_rules() const {
   const json::value* rules = document_->root.as_object().if_contains("Rules");
   if (rules == nullptr || !rules->is_object()) return errors;
   for (const auto& [name, value] : rules->as_object()) {
-    const json::object& rule = value.as_object();  // the structure is checked
     const std::string at = child("/Rules", std::string_view(name));
+    const json::value* asserted = value.is_object() ? value.as_object().if_contains("Assertions") : nullptr;
+    if (asserted == nullptr || !asserted->is_array()) {
+      errors.push_back(document_->error(at, fmt::format("rule {} has no list Assertions", std::string_view(name)), "add it"));
+      continue;
+    }
+    const json::object& rule = value.as_object();
     try {
       Resolution resolution(*this, kNone, true);
       if (const json::value* when = rule.if_contains("RuleCondition"); when != nullptr && !resolution.test(*when, at + "/RuleCondition")) continue;
-      const json::array& assertions = rule.at("Assertions").as_array();
+      const json::array& assertions = asserted->as_array();
       for (std::size_t i = 0; i < assertions.size(); ++i) {
-        const json::object& assertion = assertions[i].as_object();
         const std::string place = child(at + "/Assertions", i);
+        if (!assertions[i].is_object() || !assertions[i].as_object().contains("Assert")) {
+          errors.push_back(document_->error(place, fmt::format("rule {}: an assertion has no Assert", std::string_view(name)), "add it"));
+          continue;
+        }
+        const json::object& assertion = assertions[i].as_object();
         if (resolution.test(assertion.at("Assert"), place + "/Assert")) continue;
         const json::value* described = assertion.if_contains("AssertDescription");
         errors.push_back(document_->error(place, fmt::format("rule {} does not hold: {}", std::string_view(name), described != nullptr ? scalar_text(*described) : "its assertion is false"), "give other parameters"));
