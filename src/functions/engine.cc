@@ -59,6 +59,9 @@ std::shared_ptr<Slot> take_idle(Pool& pool, const std::optional<Home>& home) {
   return slot;
 }
 
+// As it is sent ahead: in one piece.
+std::string invoke_message(const Call& call) { return invoke_head(call.invocation, call.spec->timeout) + call.invocation.payload; }
+
 // The call that has waited longest, or an only slightly younger one of the worker's own thread, which saves a hop.
 Call take_waiting(Pool& pool, const Home& home, Steady::time_point now) {
   auto found = pool.waiting.begin();
@@ -129,7 +132,7 @@ void Engine::Impl::send_ahead(Locked& locked, const std::shared_ptr<Slot>& slot)
   if (slot->door || pool.retired || pool.debugged || pool.mean.count() == 0 || pool.mean > options.ahead_mean_max) return;
   while (!pool.waiting.empty() && slot->ahead.size() < kAheadMax) {
     Call call = take_waiting(pool, slot->home(), Steady::now());
-    std::string message = invoke_head(call.invocation, call.spec->timeout) + call.invocation.payload;
+    std::string message = invoke_message(call);
     if (call.stream || message.size() > Worker::kPacketBytes) {
       pool.waiting.push_front(std::move(call));
       break;
@@ -143,8 +146,11 @@ void Engine::Impl::send_ahead(Locked& locked, const std::shared_ptr<Slot>& slot)
 }
 
 bool Engine::Impl::take_back(Slot& slot) {
+  std::vector<std::string> messages;
+  for (const Call& call : slot.ahead) messages.push_back(invoke_message(call));
+  const std::vector<bool> taken = slot.unsend(messages);
   std::deque<Call> unread, read;
-  for (Call& call : slot.ahead) (slot.unsend(invoke_head(call.invocation, call.spec->timeout)) ? unread : read).push_back(std::move(call));
+  for (std::size_t i = 0; i < taken.size(); ++i) (taken[i] ? unread : read).push_back(std::move(slot.ahead[i]));
   slot.ahead = std::move(read);
   waiting += static_cast<unsigned>(unread.size());
   if (!unread.empty()) slot.pool->waiting.insert(slot.pool->waiting.begin(), std::make_move_iterator(unread.begin()), std::make_move_iterator(unread.end()));

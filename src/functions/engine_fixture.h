@@ -55,6 +55,7 @@ struct EngineTest : testing::Test {
     static const sandbox::Facilities host = sandbox::probe((folder / "empty").string());
     return {.facilities = host, .empty_dir = folder / "empty", .shelves = {folder}};
   }
+  std::string code_dir_seen_by(const FunctionSpec& spec) const { return options.sandbox && options.sandbox->facilities.namespaces ? "/var/task" : spec.code_dir; }
   ~EngineTest() override {
     if (engine) engine->stop();
     work.reset();

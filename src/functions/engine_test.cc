@@ -45,7 +45,7 @@ TEST_F(EngineTest, ContextIsComplete) {
   EXPECT_GT(got.at("left").to_number<int>(), 15'000);
   EXPECT_LE(got.at("left").to_number<int>(), 20'000);
   EXPECT_EQ(got.at("trace"), "Root=1-2-3");
-  EXPECT_EQ(got.at("cwd").as_string(), boost::json::string_view(options.sandbox ? "/var/task" : spec->code_dir));
+  EXPECT_EQ(got.at("cwd").as_string(), boost::json::string_view(code_dir_seen_by(*spec)));
 }
 
 TEST_F(EngineTest, CallsRunConcurrentlyInWorkersOfTheirOwn) {
@@ -393,6 +393,22 @@ TEST_F(EngineTest, CallsSentAheadFareAsOthersDo) {
   std::ifstream file(ran);
   for (std::string line; std::getline(file, line);) lines.insert(line);
   for (int i = 0; i < 80; ++i) EXPECT_EQ(lines.count(std::to_string(i)), 1u) << i;
+}
+
+// Calls take about as long as it takes until those behind them are taken back, so the worker reads and the engine takes at once.
+TEST_F(EngineTest, CallsTakenBackWhileTheyAreReadKeepTheirAnswers) {
+  options.workers_max = 2;
+  options.ahead_mean_max = 1s;
+  const auto spec = function("exports.handler = async (e) => { const end = performance.now() + (e.n % 5) + 2.5; while (performance.now() < end); console.log('line ' + e.n); return e.n; };");
+  for (int i = 0; i < 20; ++i) call(spec, R"({"n":0})");
+  std::vector<std::future<InvocationResult>> open;
+  for (int i = 0; i < 600; ++i) open.push_back(begin(spec, boost::json::serialize(boost::json::object{{"n", i}})));
+  for (int i = 0; i < 600; ++i) {
+    const InvocationResult got = open[static_cast<std::size_t>(i)].get();
+    ASSERT_EQ(got.payload, std::to_string(i));
+    ASSERT_THAT(got.log, ContainsRegex("^START RequestId: [^\n]*\n[^\n]*line " + std::to_string(i) + "\nEND [^\n]*\nREPORT [^\n]*\n$"));
+  }
+  EXPECT_GT(engine->stats().sent_ahead, 100u);
 }
 
 TEST_F(EngineTest, VariablesBehaveAsTheProcesssOwn) {

@@ -8,21 +8,25 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr const char* kWhoAmI = "const id = require('crypto').randomUUID(); exports.handler = async (e) => { if (e.exit) process.exit(1); await new Promise((r) => setTimeout(r, e.wait ?? 0)); "
-                                "return id + '|' + process.env.AWS_LAMBDA_INITIALIZATION_TYPE; };";
+constexpr const char* kWhoAmI = "const id = require('crypto').randomUUID(); const fs = require('fs'); exports.handler = async (e) => { if (e.exit) process.exit(1); "
+                                "do await new Promise((r) => setTimeout(r, e.wait ?? 0)); while (e.together && !fs.existsSync(__dirname + '/together')); return id + '|' + process.env.AWS_LAMBDA_INITIALIZATION_TYPE; };";
 
 struct KeepTest : EngineTest {
   bool ready(const FunctionSpec& spec, unsigned count) {
     return eventually([&] { const auto kept = engine->kept(spec.key); return kept.ready == count && kept.wanted == count; });
   }
   std::map<std::string, std::string> types(const std::shared_ptr<FunctionSpec>& spec, int calls_at_once) {  // environment -> how it was initialised
+    const fs::path together = fs::path(spec->code_dir) / "together";
     std::vector<std::future<InvocationResult>> open;
-    for (int i = 0; i < calls_at_once; ++i) open.push_back(begin(spec, R"({"wait":300})"));
+    for (int i = 0; i < calls_at_once; ++i) open.push_back(begin(spec, R"({"wait":10,"together":true})"));
+    EXPECT_TRUE(eventually([&] { return engine->stats().busy == static_cast<unsigned>(calls_at_once); }));
+    std::ofstream(together) << "";
     std::map<std::string, std::string> found;
     for (auto& one : open) {
       const std::string text(boost::json::parse(one.get().payload).as_string());
       found[text.substr(0, text.find('|'))] = text.substr(text.find('|') + 1);
     }
+    fs::remove(together);
     return found;
   }
 };
@@ -84,11 +88,9 @@ TEST_F(KeepTest, ARetiredFunctionKeepsNothing) {
 
 TEST_F(KeepTest, FailedLoadsAreToldAndTriedAgain) {
   const auto spec = function("if (!require('fs').existsSync(__dirname + '/there')) throw new Error('not yet'); exports.handler = async () => 1;");
-  const auto start_time = std::chrono::steady_clock::now();
   start().keep(spec, 2);
   EXPECT_TRUE(eventually([&] { return engine->kept(spec->key).failure == "FUNCTION_ERROR_INIT_FAILURE"; }));
   EXPECT_EQ(engine->kept(spec->key).ready, 0u);
-  EXPECT_LT(std::chrono::steady_clock::now() - start_time, 1500ms);
   std::ofstream(fs::path(spec->code_dir) / "there") << "";
   EXPECT_TRUE(ready(*spec, 2));
   EXPECT_EQ(engine->kept(spec->key).failure, "");

@@ -256,6 +256,8 @@ Steady::time_point Engine::Impl::sweep(Locked& locked, Steady::time_point now) {
       else if (take_back(*slot)) dispatch(locked, slot->pool);
       if (slot->log_watched) continue;
       if (slot->since + kLogWatchAfter <= now) {
+        // One that was not taken back is at work already, or soon will be: its output must not be read as the open call's.
+        if (!slot->ahead.empty()) continue;
         slot->log_watched = true;
         asio::post(slot->home(), [this, slot] {
           const std::lock_guard lock(mutex);

@@ -189,13 +189,23 @@ void Worker::flush() {
   wait_to_flush();
 }
 
-bool Worker::unsend(std::string_view head) {
+// The process reads from the same queue at the same time, so what is taken may be a later message than the one that was seen. It is
+// never an earlier one: once the first of `messages` has been seen, nothing older is left.
+std::vector<bool> Worker::unsend(const std::vector<std::string>& messages) {
+  std::vector<bool> taken(messages.size());
   const std::lock_guard lock(send_mutex_);
-  if (closed_ || theirs_.get() < 0 || !out_.empty()) return false;
+  if (closed_ || theirs_.get() < 0 || !out_.empty()) return taken;
   char seen[kPacketBytes];
-  const ssize_t got = ::recv(theirs_.get(), seen, sizeof seen, MSG_DONTWAIT | MSG_PEEK);
-  if (got < 0 || !std::string_view(seen, static_cast<std::size_t>(got)).starts_with(head)) return false;
-  return ::recv(theirs_.get(), seen, sizeof seen, MSG_DONTWAIT) > 0;
+  const auto next = [&](int flags) -> std::size_t {  // its place in `messages`, or their number: none of them
+    const ssize_t got = ::recv(theirs_.get(), seen, sizeof seen, MSG_DONTWAIT | flags);
+    std::size_t at = 0;
+    while (at < messages.size() && (taken[at] || got < 0 || messages[at] != std::string_view(seen, static_cast<std::size_t>(got)))) ++at;
+    return at;
+  };
+  while (next(MSG_PEEK) < messages.size()) {
+    if (const std::size_t at = next(0); at < messages.size()) taken[at] = true;
+  }
+  return taken;
 }
 
 void Worker::kill() {

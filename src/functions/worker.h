@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
@@ -43,8 +44,9 @@ class Worker : public std::enable_shared_from_this<Worker> {
   // Any thread. Writes the two parts in a row; what does not fit now is sent from home.
   void send(std::string_view head, std::string_view tail = {});
   void kill();  // any thread: SIGKILL to the whole group; on_end follows
-  // Takes a message back that begins with `head` and was sent whole. False: the process has read it, or not yet the one before it.
-  bool unsend(std::string_view head);
+  // Takes those of the messages back that the process has not read; they were the last ones sent, whole, in this order. None is
+  // taken back while the one before them has not been read.
+  std::vector<bool> unsend(const std::vector<std::string>& messages);
   void pause() { paused_ = true; }  // read no further messages, so that the process waits
   void resume();
   void close();  // no further events
