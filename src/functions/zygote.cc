@@ -103,7 +103,8 @@ std::expected<pid_t, std::string> Zygote::order(const ProcessSpec& spec) {
   const std::string text = boost::json::serialize(boost::json::object{
       {"flags", box ? box->flags() : 0}, {"namespaces", box && box->isolated()}, {"ownIds", box && box->own_ids()}, {"id", sandbox::kInnerId}, {"parent", getpid()},
       {"watch", box && box->watches_connects()}, {"directory", spec.directory}, {"env", std::move(environment)}, {"filter", filter},
-      {"calls", boost::json::object{{"clone", SYS_clone}, {"capset", SYS_capset}, {"landlock", SYS_landlock_restrict_self}, {"seccomp", SYS_seccomp}, {"close_range", SYS_close_range}}}});
+      {"showsOwnProc", box && box->shows_own_proc()},
+      {"calls", boost::json::object{{"landlockRule", SYS_landlock_add_rule}, {"clone", SYS_clone}, {"capset", SYS_capset}, {"landlock", SYS_landlock_restrict_self}, {"seccomp", SYS_seccomp}, {"close_range", SYS_close_range}}}});
   if (!send_with(control_.get(), text, descriptors)) return std::unexpected(failed("the prepared interpreter does not listen"));
   boost::system::error_code error;
   const auto answer = boost::json::parse(receive(control_.get()), error);

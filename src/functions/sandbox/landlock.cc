@@ -60,6 +60,15 @@ std::expected<Fd, std::string> landlock_rules(const std::vector<View>* views) {
   return rules;
 }
 
+bool landlock_allow_own_proc(int ruleset_fd) noexcept {
+  const int place = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (place < 0) return errno == ENOENT;  // no /proc here
+  const landlock_path_beneath_attr rule{.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR, .parent_fd = place};
+  const bool done = syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+  close(place);
+  return done;
+}
+
 bool landlock_restrict(int ruleset_fd) noexcept { return syscall(SYS_landlock_restrict_self, ruleset_fd, 0) == 0; }
 
 }  // namespace parvis::sandbox

@@ -18,6 +18,9 @@ int landlock_abi();
 // allows no file but those. An empty descriptor: the kernel can do neither.
 std::expected<Fd, std::string> landlock_rules(const std::vector<View>* views);
 
+// In the child: adds its own /proc/self, of which nobody knows the number earlier. What it starts itself has another, which it does not see.
+bool landlock_allow_own_proc(int ruleset_fd) noexcept;
+
 // In the child, after no_new_privs.
 bool landlock_restrict(int ruleset_fd) noexcept;
 

@@ -38,6 +38,8 @@ constexpr const char* kSystemFolders[] = {"/usr", "/bin", "/lib", "/lib64", "/sb
 constexpr const char* kSystemFiles[] = {"/etc/ld.so.cache", "/etc/ssl", "/etc/ca-certificates", "/etc/localtime", "/etc/nsswitch.conf", "/etc/hosts", "/etc/resolv.conf",
                                         "/etc/host.conf", "/etc/gai.conf", "/etc/protocols", "/etc/services", "/etc/mime.types", "/etc/alternatives", "/etc/pki",
                                         "/etc/python3.11"};
+// What runtimes ask of the machine; a /proc of its own has them too.
+constexpr const char* kSystemFacts[] = {"/proc/cpuinfo", "/proc/loadavg", "/proc/meminfo", "/proc/stat", "/proc/uptime", "/proc/version"};
 constexpr const char* kDevices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
 
 // What stands in the new root already.
@@ -89,7 +91,7 @@ std::vector<View> files_without_namespaces(const Policy& policy) {
   for (const char* path : kSystemFolders) allowed.push_back({path, path});
   for (const char* path : kSystemFiles) allowed.push_back({path, path});
   for (const char* path : kDevices) allowed.push_back({path, path, true});
-  allowed.push_back({"/proc/self", "/proc/self"});
+  for (const char* path : kSystemFacts) allowed.push_back({path, path});
   std::erase_if(allowed, [](const View& view) { return access(view.source.c_str(), F_OK) != 0; });
   return allowed;
 }
@@ -106,6 +108,7 @@ std::expected<std::shared_ptr<const Plan>, std::string> Plan::make(const Policy&
     plan->plan_root(policy, facilities, root_dir);
   } else if (facilities.landlock_files) {
     allowed = files_without_namespaces(policy);
+    plan->shows_own_proc_ = true;
   }
   auto rules = landlock_rules(allowed.empty() ? nullptr : &allowed);
   if (!rules) return std::unexpected(rules.error());
@@ -231,6 +234,7 @@ Failure Sandbox::enter() const noexcept {
 }
 
 bool Sandbox::confine(int& connects) const noexcept {
+  if (plan_->shows_own_proc_ && !landlock_allow_own_proc(plan_->landlock_.get())) return false;
   if (plan_->landlock_.get() >= 0 && !landlock_restrict(plan_->landlock_.get())) return false;
   if (!plan_->filter_) return true;
   return plan_->watch_connects_ ? seccomp_install_watching(*plan_->filter_, connects) : seccomp_install(*plan_->filter_);

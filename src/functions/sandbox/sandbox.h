@@ -41,6 +41,7 @@ class Plan {
   unsigned long flags_ = 0;
   bool own_ids_ = false;  // root: the worker gets a user id of its own
   bool watch_connects_ = false;
+  bool shows_own_proc_ = false;  // Landlock alone: a rule that each worker has to add itself
   unsigned processes_max_ = 0;
   Steps steps_;
   std::vector<std::string> shelves_;
@@ -87,6 +88,7 @@ class Sandbox {
   bool own_ids() const { return plan_->own_ids_; }
   bool watches_connects() const { return plan_->watch_connects_; }
   int landlock_fd() const { return plan_->landlock_.get(); }
+  bool shows_own_proc() const { return plan_->shows_own_proc_; }
   const std::vector<sock_filter>* filter() const { return plan_->filter_; }
   std::string describe(const Failure& failure) const;
 

@@ -72,14 +72,21 @@ class Cell : public testing::Test {
     return ran;
   }
   std::string output_of(const Policy& policy, const std::string& command) { return run(make(policy), command).output; }
-  void require_namespaces() { if (!host_.namespaces) GTEST_SKIP() << "this host allows no namespaces"; }
 
   std::string folder_;
   Facilities host_;
 };
 
-TEST_F(Cell, RunsAProgramWithoutPrivileges) {
-  require_namespaces();
+// A chroot, for one, allows none.
+class NamespacedCell : public Cell {
+ protected:
+  void SetUp() override {
+    Cell::SetUp();
+    if (!host_.namespaces) GTEST_SKIP() << "this host allows no namespaces";
+  }
+};
+
+TEST_F(NamespacedCell, RunsAProgramWithoutPrivileges) {
   const std::string out = output_of({}, "id -u; grep -E 'CapEff|CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; hostname");
   EXPECT_THAT(out, HasSubstr("993\n"));
   EXPECT_THAT(out, HasSubstr("CapEff:\t0000000000000000"));
@@ -89,16 +96,14 @@ TEST_F(Cell, RunsAProgramWithoutPrivileges) {
   EXPECT_THAT(out, HasSubstr("parvis"));
 }
 
-TEST_F(Cell, SeesNoFileOfTheHost) {
-  require_namespaces();
+TEST_F(NamespacedCell, SeesNoFileOfTheHost) {
   const std::string out = output_of({}, "cat " + folder_ + "/secret; ls /home /root /work /etc/shadow; cat /etc/passwd; ls /; ls /proc | grep -c '^[0-9]'");
   EXPECT_THAT(out, Not(HasSubstr("the host's secret")));
   EXPECT_THAT(out, HasSubstr("/etc/shadow': No such file"));
   EXPECT_THAT(out, HasSubstr("sbx_user"));
 }
 
-TEST_F(Cell, WritesOnlyToItsOwnTmp) {
-  require_namespaces();
+TEST_F(NamespacedCell, WritesOnlyToItsOwnTmp) {
   const std::string out = output_of({.views = {{folder_ + "/shelf", "/opt/shelf"}}, .tmp_bytes_max = 1 << 20},
                                     "echo a > /tmp/a && cat /tmp/a; echo b > /b; echo c > /opt/shelf/c; echo d > /usr/d; head -c 2000000 /dev/zero > /tmp/big; ls /tmp");
   EXPECT_THAT(out, HasSubstr("a\n"));
@@ -109,8 +114,7 @@ TEST_F(Cell, WritesOnlyToItsOwnTmp) {
   EXPECT_FALSE(fs::exists("/tmp/a"));
 }
 
-TEST_F(Cell, IsShownItsCodeLaterAndNothingElse) {
-  require_namespaces();
+TEST_F(NamespacedCell, IsShownItsCodeLaterAndNothingElse) {
   fs::create_directories(folder_ + "/shelf/other");
   std::ofstream(folder_ + "/shelf/other/index.js") << "code of another function";
   auto box = make({.shelves = {folder_ + "/shelf"}});
@@ -127,8 +131,7 @@ TEST_F(Cell, IsShownItsCodeLaterAndNothingElse) {
   EXPECT_THAT(ran.output, Not(HasSubstr("other")));
 }
 
-TEST_F(Cell, WhatStandsOnNoShelfIsNotShown) {
-  require_namespaces();
+TEST_F(NamespacedCell, WhatStandsOnNoShelfIsNotShown) {
   auto box = make({.shelves = {folder_ + "/shelf"}});
   run(box, "true", [&](functions::Process& process) {
     const auto shown = box->show(process.pidfd.get(), {{folder_ + "/secret", "/var/task"}});
@@ -143,24 +146,21 @@ TEST_F(Cell, CannotMountTraceOrMakeNamespaces) {
   EXPECT_THAT(out, Not(HasSubstr("Linux version")));
 }
 
-TEST_F(Cell, HasNoProcessButItsOwn) {
-  require_namespaces();
+TEST_F(NamespacedCell, HasNoProcessButItsOwn) {
   if (!host_.proc) GTEST_SKIP() << "no /proc here";
   const std::string out = output_of({}, "for p in /proc/[0-9]*; do echo ${p#/proc/}; done; kill -9 " + std::to_string(getpid()) + " 2>&1");
   EXPECT_THAT(out, Not(HasSubstr(std::to_string(getppid()) + "\n")));
   EXPECT_THAT(out, HasSubstr("No such process"));
 }
 
-TEST_F(Cell, ReachesNobodyOnAnEmptyLoopback) {
-  require_namespaces();
+TEST_F(NamespacedCell, ReachesNobodyOnAnEmptyLoopback) {
   if (!host_.own_network) GTEST_SKIP() << "no network namespaces here";
   const std::string out = output_of({.network = Network::kLoopback}, "cat /proc/net/dev");
   EXPECT_THAT(out, HasSubstr("lo:"));
   EXPECT_THAT(out, Not(HasSubstr("eth")));
 }
 
-TEST_F(Cell, EndsWhenItTakesTooMuchMemory) {
-  require_namespaces();
+TEST_F(NamespacedCell, EndsWhenItTakesTooMuchMemory) {
   if (host_.cgroups.memory.empty()) GTEST_SKIP() << "no memory group here";
   auto box = make({});
   ASSERT_TRUE(box->limit({.memory_bytes_max = 32 << 20}));
@@ -168,15 +168,13 @@ TEST_F(Cell, EndsWhenItTakesTooMuchMemory) {
   EXPECT_TRUE(box->out_of_memory());
 }
 
-TEST_F(Cell, BoundsItsProcesses) {
-  require_namespaces();
+TEST_F(NamespacedCell, BoundsItsProcesses) {
   if (host_.cgroups.processes.empty()) GTEST_SKIP() << "no pids group here";
   const std::string out = output_of({.processes_max = 8}, "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1 & done; echo done");
   EXPECT_THAT(out, HasSubstr("Cannot fork"));
 }
 
-TEST_F(Cell, LeavesNoProcessBehind) {
-  require_namespaces();
+TEST_F(NamespacedCell, LeavesNoProcessBehind) {
   auto box = make({});
   const auto start = std::chrono::steady_clock::now();
   run(box, "setsid sleep 30 & sleep 0.1; exit 0");  // the pipe stays open as long as anybody holds it
@@ -188,16 +186,19 @@ TEST_F(Cell, WithoutNamespacesLandlockAllowsOnlyItsFiles) {
   host_.namespaces = host_.own_network = false;
   fs::create_directories(folder_ + "/own");
   const std::string out = output_of({.views = {{folder_ + "/own", folder_ + "/own", true}}},
-                                    "echo a > " + folder_ + "/own/a && cat " + folder_ + "/own/a; cat " + folder_ + "/secret; cat /etc/passwd; echo b > /tmp/landlock-test");
+                                    "echo a > " + folder_ + "/own/a && cat " + folder_ + "/own/a; cat " + folder_ + "/secret; cat /etc/passwd; echo b > /tmp/landlock-test; "
+                                    "read name rest < /proc/self/stat && echo own $rest; cat /proc/" + std::to_string(getpid()) + "/cmdline; head -c 9 /proc/meminfo");
   EXPECT_THAT(out, HasSubstr("a\n"));
   EXPECT_THAT(out, Not(HasSubstr("the host's secret")));
   EXPECT_THAT(out, HasSubstr("secret: Permission denied"));
   EXPECT_THAT(out, HasSubstr("/etc/passwd: Permission denied"));
+  EXPECT_THAT(out, HasSubstr("own (sh)"));
+  EXPECT_THAT(out, HasSubstr("/cmdline: Permission denied"));
+  EXPECT_THAT(out, HasSubstr("MemTotal:"));
   EXPECT_FALSE(fs::exists("/tmp/landlock-test"));
 }
 
-TEST_F(Cell, AStepThatFailsIsNamed) {
-  require_namespaces();
+TEST_F(NamespacedCell, AStepThatFailsIsNamed) {
   const auto plan = Plan::make({.views = {{folder_ + "/not-there", "/opt/x"}}}, host_, folder_ + "/root");
   ASSERT_TRUE(plan.has_value());
   auto box = Sandbox::make(*plan, 4711);

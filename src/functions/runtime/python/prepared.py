@@ -24,6 +24,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_GET_
 LINUX_CAPABILITY_VERSION_3 = 0x20080522
 CAPABILITIES_MAX = 63
 SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
+LANDLOCK_RULE_PATH_BENEATH, LANDLOCK_READ_FILE, LANDLOCK_READ_DIR = 1, 4, 8
 
 libc = ctypes.PyDLL(None, use_errno=True)  # calls keep the interpreter's lock: nothing else may run between clone and the child's repairs
 libc.syscall.restype = ctypes.c_long
@@ -160,6 +161,14 @@ def drop_ids(order):
 
 def confine(order, rules):
     """Returns the descriptor of watched connects (seccomp_unotify(2)), or None."""
+    if order["showsOwnProc"]:
+
+        class Beneath(ctypes.Structure):  # struct landlock_path_beneath_attr
+            _pack_ = 1
+            _fields_ = [("allowed", ctypes.c_uint64), ("folder", ctypes.c_int32)]
+        own = os.open("/proc/self", os.O_PATH | os.O_DIRECTORY)
+        call(order["calls"]["landlockRule"], rules, LANDLOCK_RULE_PATH_BENEATH, ctypes.byref(Beneath(LANDLOCK_READ_FILE | LANDLOCK_READ_DIR, own)), 0)
+        os.close(own)
     if rules is not None:
         call(order["calls"]["landlock"], rules, 0)
     if order["filter"]:
