@@ -162,14 +162,22 @@ std::shared_ptr<const Invoker::Ready> Invoker::find_ready(const std::string& arn
   return it == ready_.end() ? nullptr : it->second;
 }
 
-// The hot path reads only the record's version; the record is decoded when it is a new one.
+// The hot path reads nothing while the store has no newer commit, else only the record's version; the record is decoded when
+// it is a new one.
 awaitable<std::shared_ptr<const Invoker::Head>> Invoker::head(FunctionRef ref) {
   const std::string key = function_key(ref.scope.account, ref.scope.region, ref.name);
-  auto value = co_await functions_.store().snapshot()->get(key);
-  if (!value) throw not_found(ref);
+  const std::shared_ptr<storage::Snapshot> view = functions_.store().snapshot();
+  std::shared_ptr<const Head> known;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto it = heads_.find(key); it != heads_.end() && it->second->version == value->version) co_return it->second;
+    if (const auto it = heads_.find(key); it != heads_.end()) known = it->second;
+  }
+  if (known && known->newest_at == view->stamp()) co_return known;
+  auto value = co_await view->get(key);
+  if (!value) throw not_found(ref);
+  if (known && known->version == value->version) {
+    known->newest_at = view->stamp();  // an older one than another call has stored costs one more read
+    co_return known;
   }
   std::optional<FunctionRecord> record = parse_record(value->bytes);
   if (!record) throw error(kService, "The function's configuration could not be read.");

@@ -126,6 +126,7 @@ class Invoker {  // thread-safe; everything given outlives it
     FunctionRecord record;
     std::string arn = record.arn();
     Counter own, shared;  // the function's, and the account's in this Region
+    mutable std::atomic<storage::Stamp> newest_at{0};  // the last snapshot that was seen to hold this version
   };
   struct Ready {  // $LATEST or a published version, its code unpacked here
     storage::Version version = 0;  // of the record; 0 for published ones, which never change
