@@ -211,6 +211,8 @@ std::map<std::string, std::string> Engine::Impl::function_environment(const Func
   add("AWS_LAMBDA_LOG_STREAM_NAME", log_stream);
   if (spec.runtime.starts_with("provided") || spec.runtime.starts_with("java")) environment.insert(options.bootstrap_environment.begin(), options.bootstrap_environment.end());
   environment["TMPDIR"] = places.tmp_dir;
+  // Landlock alone keeps the host's list of users out of reach, from which Node.js would take the home folder.
+  if (options.sandbox && !options.sandbox->facilities.namespaces) add("HOME", places.tmp_dir);
   name_authority(environment, places);
   name_places_inside(options, spec, environment);
   return environment;

@@ -9,7 +9,7 @@ import tempfile
 import urllib.request
 
 import pytest
-from conftest import ROOT, Platform
+from conftest import ROOT, Platform, needs_namespaces
 from java_code import java_package
 from packages import zip_of
 from test_runtimes import BOOTSTRAP
@@ -53,6 +53,7 @@ LOOK = {
 }
 
 
+@needs_namespaces
 @pytest.mark.parametrize("runtime", LOOK)
 def test_functions_are_shut_in(serve, runtime):
     name, text = LOOK[runtime]

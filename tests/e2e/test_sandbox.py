@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 
 import pytest
-from conftest import free_port
+from conftest import free_port, needs_namespaces
 from packages import zip_of
 from test_serve import TRUST, Serve
 
@@ -42,6 +42,7 @@ def test_the_hosts_files_and_the_data_directory_are_out_of_reach(serve):
     assert failed is None and all(answer.startswith("refused") for answer in found), found
 
 
+@needs_namespaces
 def test_a_function_sees_its_own_code_read_only_and_no_other_functions(serve):
     answer, failed = call(serve, "code", """
         return { code: fs.readdirSync('/var/task'), change: tried(() => fs.writeFileSync('/var/task/index.js', '')), root: tried(() => fs.writeFileSync('/x', '')),
@@ -51,6 +52,7 @@ def test_a_function_sees_its_own_code_read_only_and_no_other_functions(serve):
     assert answer["change"] == "refused EROFS" and answer["root"] == "refused EROFS"
 
 
+@needs_namespaces
 def test_environment_processes_and_privileges(serve):
     answer, failed = call(serve, "processes", """
         return { secret: process.env.HOST_SECRET ?? null, uid: process.getuid(), processes: fs.readdirSync('/proc').filter((n) => /^[0-9]+$/.test(n)).length,
@@ -68,6 +70,7 @@ def test_the_sdk_reaches_the_platform_with_the_roles_credentials(serve):
     assert failed is None and answer == []
 
 
+@needs_namespaces
 def test_tmp_is_bounded_and_private(serve):
     answer, failed = call(serve, "tmp", """
         const piece = Buffer.alloc(16 << 20); let written = 0;
@@ -83,6 +86,7 @@ def test_a_memory_hog_ends_alone(serve):
     assert (answer, failed) == ("well", None)
 
 
+@needs_namespaces
 def test_a_fork_bomb_is_bounded_and_leaves_nothing(serve):
     marker = f"sleep 4711{serve.port}"
     answer, failed = call(serve, "bomb", f"""

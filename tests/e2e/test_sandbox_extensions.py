@@ -3,6 +3,7 @@ import json
 import time
 
 import pytest
+from conftest import needs_namespaces
 from java_code import java_package
 from packages import zip_of
 from test_sandbox import deploy_and_call, serve  # noqa: F401 (a fixture)
@@ -43,6 +44,7 @@ def until(call, holds):
     return answer
 
 
+@needs_namespaces
 @pytest.mark.parametrize("runtime, files", [("nodejs22.x", {"app.js": NODE}), ("python3.12", {"app.py": PYTHON})])
 def test_an_extension_gets_telemetry_in_its_functions_own_network(serve, runtime, files):  # noqa: F811
     functions, name = serve.client("lambda"), f"told-{runtime[:4]}"
@@ -59,6 +61,7 @@ exec "$@"
 """
 
 
+@needs_namespaces
 @pytest.mark.parametrize("runtime, files", [
     ("nodejs22.x", {"app.js": "exports.handler = async () => [process.env.SEEN_BY_WRAPPER, process.argv[0]];"}),
     ("python3.12", {"app.py": "import os, sys\ndef handler(event, context): return [os.environ['SEEN_BY_WRAPPER'], sys.executable]\n"})])
@@ -68,6 +71,7 @@ def test_a_wrapper_script_of_a_layer_starts_the_runtime(serve, runtime, files): 
     assert failed is None and answer[0].split() == ["/opt/start", *(f"/var/task/{name}" for name in files)], answer
 
 
+@needs_namespaces
 def test_a_flag_that_names_a_layers_file_finds_it(serve):  # noqa: F811
     layer = serve.client("lambda").publish_layer_version(LayerName="early", Content={"ZipFile": zip_of({"early.js": "globalThis.early = true;"})})["LayerVersionArn"]
     answer, failed = deploy_and_call(serve, "early", {"app.js": "exports.handler = async () => globalThis.early;"}, None, Runtime="nodejs22.x", Handler="app.handler", Layers=[layer],
@@ -75,6 +79,7 @@ def test_a_flag_that_names_a_layers_file_finds_it(serve):  # noqa: F811
     assert (answer, failed) == (True, None)
 
 
+@needs_namespaces
 @pytest.mark.parametrize("runtime, files, flags", [
     ("nodejs22.x", {"app.js": "const fs = require('fs'); exports.handler = async (mb) => { const got = fs.statfsSync('/tmp'); return got.blocks * got.bsize / 2 ** 20; };"}, {}),
     ("nodejs22.x", {"app.js": "const fs = require('fs'); exports.handler = async (mb) => { const got = fs.statfsSync('/tmp'); return got.blocks * got.bsize / 2 ** 20; };"}, {"NODE_OPTIONS": "--no-warnings"}),

@@ -2,6 +2,7 @@
 import pathlib
 import subprocess
 
+from conftest import needs_namespaces
 from packages import zip_of
 from test_runtimes import BOOTSTRAP
 from test_sandbox import deploy_and_call, serve  # noqa: F401 (a fixture)
@@ -25,6 +26,7 @@ def test_the_hosts_files_and_the_data_directory_are_out_of_reach(serve):
     assert failed is None and all(answer.startswith("refused No such file") or answer.startswith("refused Permission denied") for answer in found), found
 
 
+@needs_namespaces
 def test_a_worker_has_given_up_what_its_parent_had(serve):
     answer, failed = call(serve, "given-up", TRIED + """
 import ctypes, subprocess, sys
@@ -69,6 +71,7 @@ def test_workers_of_one_parent_draw_different_random_numbers(serve):
     assert all(a != b for a, b in zip(one, two)), (one, two)
 
 
+@needs_namespaces
 def test_a_memory_hog_and_a_fork_bomb_end_alone(serve):
     answer, failed = call(serve, "hog", "def handler(event, context):\n    held = []\n    while True: held.append(bytearray(16 << 20))")
     assert failed == "Unhandled" and answer["errorType"] == "Runtime.OutOfMemory"
@@ -86,6 +89,7 @@ def handler(event, context):
     assert call(serve, "after", "def handler(event, context): return 'well'") == ("well", None)
 
 
+@needs_namespaces
 def test_a_bootstrap_reaches_its_runtime_api_and_nothing_of_the_host(serve):
     text = BOOTSTRAP.replace("b'{\"got\":' + body + b'}'", """json.dumps({'got': json.loads(body), 'uid': os.getuid(), 'code': os.listdir('/var/task'), 'data': os.path.exists(json.loads(body)), 'api': api,
         'change': os.access('/var/task/bootstrap', os.W_OK), 'processes': len([n for n in os.listdir('/proc') if n.isdigit()]), 'status': open('/proc/self/status').read()})""").replace("import http.client", "import json, http.client")
@@ -95,6 +99,7 @@ def test_a_bootstrap_reaches_its_runtime_api_and_nothing_of_the_host(serve):
     assert answer["change"] is False and answer["processes"] == 1 and "CapEff:\t0000000000000000" in answer["status"] and "Seccomp:\t2" in answer["status"]
 
 
+@needs_namespaces
 def test_an_extension_runs_in_its_functions_cell(serve):
     extension = """#!/usr/bin/python3
 import http.client, json, os

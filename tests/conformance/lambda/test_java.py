@@ -13,9 +13,9 @@ def java(client):
     functions, made = client("lambda"), []
 
     def make(handler, runtime="java17", **more):
-        name = f"java-{len(made)}-{time.time_ns()}"
+        name, package = f"java-{len(made)}-{time.time_ns()}", java_package()
         made.append(name)
-        functions.create_function(FunctionName=name, Runtime=runtime, Handler=handler, Role=ROLE, Code={"ZipFile": java_package()}, **{"MemorySize": 256, "Timeout": 10, **more})
+        functions.create_function(FunctionName=name, Runtime=runtime, Handler=handler, Role=ROLE, Code={"ZipFile": package}, **{"MemorySize": 256, "Timeout": 10, **more})
 
         def call(event, **how):
             got = functions.invoke(FunctionName=name, Payload=json.dumps(event), LogType="Tail", **how)
