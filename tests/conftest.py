@@ -45,6 +45,14 @@ def _resolve_localhost(resolve):
     return named
 
 
+def _knows_localhost():
+    try:
+        return bool(socket.getaddrinfo("localhost", 80))
+    except OSError:
+        return False
+
+
+KNOWS_LOCALHOST = _knows_localhost()  # this host's own resolver, as other programs use it
 socket.getaddrinfo = _resolve_localhost(socket.getaddrinfo)
 
 
@@ -53,7 +61,8 @@ def _allows_namespaces():
 
 
 # Functions still have Landlock, seccomp and control groups without them; what these tests expect is more.
-needs_namespaces = pytest.mark.skipif(not _allows_namespaces(), reason="this host allows no user namespaces, as a chroot does")
+NAMESPACES = _allows_namespaces()
+needs_namespaces = pytest.mark.skipif(not NAMESPACES, reason="this host allows no user namespaces, as a chroot does")
 
 
 class Platform:

@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from conftest import ROOT, Platform, free_port
+from conftest import ROOT, Platform, free_port, needs_namespaces
 from debuggers import NodeDebugger, PythonDebugger, generated_line, targets
 from project import call, make_project, wait_for
 
@@ -296,7 +296,7 @@ def python_project(folder):
     return project
 
 
-@pytest.mark.parametrize("sandbox", ["off", "on"])
+@pytest.mark.parametrize("sandbox", ["off", pytest.param("on", marks=needs_namespaces)])
 def test_python_is_debugged(binary, tmp_path, sandbox):
     project = python_project(tmp_path)
     packages = pathlib.Path(sys.prefix) / "lib" / f"python3.{sys.version_info[1]}" / "site-packages"

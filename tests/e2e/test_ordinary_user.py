@@ -75,6 +75,7 @@ def test_bootstraps_and_java_run(serve):
     assert json.load(functions.invoke(FunctionName="java", Payload=b'{"n":1}')["Payload"]) == {"n": 1}
 
 
+@needs_namespaces
 def test_dev_runs_in_the_users_own_folder(as_user):
     start, folder = as_user
     project = folder + "/project"
