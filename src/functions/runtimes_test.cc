@@ -97,11 +97,11 @@ log = logging.getLogger(); log.setLevel('INFO')
 def handler(event, context):
     print('one'); log.info('two\nlines')
     return {'id': context.aws_request_id, 'arn': context.invoked_function_arn, 'left': context.get_remaining_time_in_millis() > 1000,
-            'custom': context.client_context.custom, 'trace': os.environ['_X_AMZN_TRACE_ID'], 'table': os.environ['TABLE'], 'event': event['n'], 'home': os.environ.get('HOME')}
+            'custom': context.client_context.custom, 'trace': os.environ['_X_AMZN_TRACE_ID'], 'table': os.environ['TABLE'], 'event': event['n'], 'home': os.environ.get('HOME', os.environ['TMPDIR']) == os.environ['TMPDIR']}
 )");
   spec->environment = {{"TABLE", "trips"}};
   const InvocationResult result = call(spec, R"({"n":"ü"})");
-  EXPECT_EQ(result.payload, R"({"id": "req-1", "arn": "arn:aws:lambda:eu-central-1:000000000000:function:greet", "left": true, "custom": {"a": "b"}, "trace": "Root=1-2-3", "table": "trips", "event": "ü", "home": null})");
+  EXPECT_EQ(result.payload, R"({"id": "req-1", "arn": "arn:aws:lambda:eu-central-1:000000000000:function:greet", "left": true, "custom": {"a": "b"}, "trace": "Root=1-2-3", "table": "trips", "event": "ü", "home": true})");
   EXPECT_THAT(result.log, testing::ContainsRegex("^loading\nSTART RequestId: req-1 Version: \\$LATEST\none\n\\[INFO\\]\t20[^\t]+Z\treq-1\ttwo\nlines\nEND RequestId: req-1\nREPORT "));
   EXPECT_EQ(call(spec, R"({"n":1})").cold, false);
 }
