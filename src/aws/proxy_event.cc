@@ -34,8 +34,6 @@ std::string_view media_type(std::string_view header) {
   return header;
 }
 
-bool is_utf8(std::string_view text) { return parvis::is_utf8(text); }
-std::string to_utf8(std::string_view text) { return parvis::to_utf8(text); }
 
 bool is_text_type(std::string_view content_type) {
   const std::string type = to_lower(media_type(content_type));

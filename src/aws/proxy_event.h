@@ -40,8 +40,6 @@ bool is_binary_body(const http::Request& request);
 
 std::string_view media_type(std::string_view header);  // without parameters
 bool is_text_type(std::string_view content_type);
-bool is_utf8(std::string_view text);
-std::string to_utf8(std::string_view text);     // invalid bytes become U+FFFD
 std::string format_clf_time(Millis time);       // "09/Apr/2015:12:34:56 +0000"
 
 }  // namespace parvis::aws

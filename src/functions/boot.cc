@@ -137,7 +137,7 @@ std::expected<std::shared_ptr<Slot>, std::string> Engine::Impl::boot(const std::
     if (bootstrap) return std::unexpected(no_bootstrap(program));
     return std::unexpected("the interpreter '" + program + "' cannot be run: " + std::strerror(errno));
   }
-  if (known && has_extensions(*known) && access("/bin/bash", X_OK) != 0) return std::unexpected("the function's extensions need /bin/bash: install bash");
+  if (known && has_extensions(*known) && access(kShell, X_OK) != 0) return std::unexpected(std::string("the function's extensions need ") + kShell + ": install bash");
   using Kind = Program::Kind;
   auto cell = Cell::make(options, {.interpreter = program, .client = runtime->client, .sdk_dir = sdk_dir_of(options, *runtime), .kind = bootstrap ? Kind::kBootstrap : http ? Kind::kJava : Kind::kClient,
                                    .cache_dir = known ? cache_of(options, *known) : "", .java = runtime->java}, next_worker++, own_environment || can_wait_generic(options) ? known : spec);

@@ -146,6 +146,7 @@ void Engine::Impl::send_ahead(Locked& locked, const std::shared_ptr<Slot>& slot)
 }
 
 bool Engine::Impl::take_back(Slot& slot) {
+  if (slot.ahead.empty()) return false;  // asked of every busy worker, again and again
   std::vector<std::string> messages;
   for (const Call& call : slot.ahead) messages.push_back(invoke_message(call));
   const std::vector<bool> taken = slot.unsend(messages);

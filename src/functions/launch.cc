@@ -16,7 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kShell = "/bin/bash";
 constexpr std::string_view kWrapper = "AWS_LAMBDA_EXEC_WRAPPER";
 
 // Extensions run beside the runtime, in its cell and with its environment, and end with it. What they print is marked, and each end is

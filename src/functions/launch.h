@@ -19,6 +19,7 @@ std::vector<std::string> starter_arguments();
 std::string starter_orders(const std::string& folder, const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment);
 
 // `program` starts beside the extensions in `folder`, which it sees there. `port`: of its Runtime API on 127.0.0.1.
+inline constexpr const char* kShell = "/bin/bash";
 std::vector<std::string> beside_extensions(const std::string& folder, unsigned port, std::vector<std::string> program);
 
 // What AWS_LAMBDA_EXEC_WRAPPER names, as the worker sees it; empty: nothing. It is not for bootstraps.

@@ -73,7 +73,7 @@ std::expected<std::shared_ptr<Runtime>, std::string> Engine::Impl::runtime_of(co
     }
     runtime = std::make_shared<Runtime>(std::move(made));
   }
-  runtime->wanted = !runtime->speaks_http() || (runtime->kind == Runtime::Kind::kHttp && options.sandbox && options.sandbox->facilities.namespaces && access("/usr/bin/perl", X_OK) == 0);
+  runtime->wanted = !runtime->speaks_http() || (runtime->kind == Runtime::Kind::kHttp && options.sandbox && options.sandbox->facilities.namespaces && access(kStarter, X_OK) == 0);
   runtime_names[name] = runtime;
   return runtime;
 }

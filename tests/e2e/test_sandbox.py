@@ -13,6 +13,17 @@ from test_serve import TRUST, Serve
 PRELUDE = "const fs = require('fs'), { execSync } = require('child_process');\nconst tried = (f) => { try { return String(f()); } catch (e) { return 'refused ' + (e.code ?? e.message); } };\n"
 
 
+# How an extension begins.
+EXTENSION_CALLS = """#!/usr/bin/python3
+import http.client, json, os
+def request(method, path, body=None, headers={}):
+    connection = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+    connection.request(method, path, body, headers)
+    got = connection.getresponse()
+    return got.status, got.read(), got.headers
+"""
+
+
 @pytest.fixture(scope="module")
 def serve(binary, tmp_path_factory):
     os.environ["HOST_SECRET"] = "of the host"

@@ -6,15 +6,9 @@ import pytest
 from conftest import needs_namespaces
 from java_code import java_package
 from packages import zip_of
-from test_sandbox import deploy_and_call, serve  # noqa: F401 (a fixture)
+from test_sandbox import EXTENSION_CALLS, deploy_and_call, serve  # noqa: F401 (a fixture)
 
-EXTENSION = """#!/usr/bin/python3
-import http.client, http.server, json, os, threading
-def request(method, path, body=None, headers={}):
-    connection = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
-    connection.request(method, path, body, headers)
-    got = connection.getresponse()
-    return got.status, got.read(), got.headers
+EXTENSION = EXTENSION_CALLS + """import http.server, threading
 seen = []
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):

@@ -5,7 +5,7 @@ import subprocess
 from conftest import needs_namespaces
 from packages import zip_of
 from test_runtimes import BOOTSTRAP
-from test_sandbox import deploy_and_call, serve  # noqa: F401 (a fixture)
+from test_sandbox import EXTENSION_CALLS, deploy_and_call, serve  # noqa: F401 (a fixture)
 
 
 def call(serve, name, text, payload=None, runtime="python3.12", file="app.py", **more):
@@ -101,14 +101,7 @@ def test_a_bootstrap_reaches_its_runtime_api_and_nothing_of_the_host(serve):
 
 @needs_namespaces
 def test_an_extension_runs_in_its_functions_cell(serve):
-    extension = """#!/usr/bin/python3
-import http.client, json, os
-def request(method, path, body=None, headers={}):
-    connection = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
-    connection.request(method, path, body, headers)
-    got = connection.getresponse()
-    return got.status, got.read(), got.headers
-_, _, headers = request('POST', '/2020-01-01/extension/register', '{"events":["INVOKE"]}', {'Lambda-Extension-Name': 'seer'})
+    extension = EXTENSION_CALLS + """_, _, headers = request('POST', '/2020-01-01/extension/register', '{"events":["INVOKE"]}', {'Lambda-Extension-Name': 'seer'})
 who = {'Lambda-Extension-Identifier': headers['Lambda-Extension-Identifier']}
 while True:
     with open('/tmp/new', 'w') as file: json.dump({'uid': os.getuid(), 'data': os.path.exists('FOLDER'), 'layer': os.access('/opt/extensions/seer', os.W_OK), 'status': open('/proc/self/status').read()}, file)

@@ -1,6 +1,7 @@
 #include "services/apigateway/events.h"
 
 #include "core/hash.h"
+#include "core/utf8.h"
 
 namespace parvis::apigateway {
 namespace json = boost::json;

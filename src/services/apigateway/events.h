@@ -38,6 +38,6 @@ std::string with_stage_variables(std::string text, const Stage& stage);
 
 // True when an entry of `types` (or "*/*") names the media type in `header`, parameters aside, without case.
 bool is_binary_type(const std::vector<std::string>& types, std::string_view header);
-using aws::format_clf_time, aws::is_text_type, aws::is_utf8, aws::to_utf8;
+using aws::format_clf_time, aws::is_text_type;
 
 }  // namespace parvis::apigateway

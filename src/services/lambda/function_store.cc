@@ -87,6 +87,15 @@ awaitable<FunctionStore::Page> FunctionStore::list(aws::Scope scope, std::string
   co_return out;
 }
 
+awaitable<> FunctionStore::each(aws::Scope scope, std::function<void(const FunctionRecord&)> visit) {
+  for (std::string after;;) {
+    const Page page = co_await list(scope, after, 1000);
+    for (const FunctionRecord& record : page.records) visit(record);
+    if (!page.more || page.records.empty()) co_return;
+    after = page.records.back().name;
+  }
+}
+
 awaitable<bool> FunctionStore::write(FunctionRecord record, std::optional<storage::Version> expected, storage::Commit with) {
   const std::string key = function_key(record.scope.account, record.scope.region, record.name);
   with.check(key, expected).put(key, to_json(record));

@@ -42,6 +42,7 @@ class FunctionStore {  // thread-safe; `store` outlives it
   // Names in order, those after `after`; at most `limit` records.
   struct Page { std::vector<FunctionRecord> records; bool more = false; };
   awaitable<Page> list(aws::Scope scope, std::string after, std::size_t limit);
+  awaitable<> each(aws::Scope scope, std::function<void(const FunctionRecord&)> visit);
   // Writes the record when the stored one still carries `expected` (nullopt: there is none), in one commit with `with`.
   // False: it does not.
   awaitable<bool> write(FunctionRecord record, std::optional<storage::Version> expected, storage::Commit with = {});

@@ -164,6 +164,9 @@ class LambdaService {
   // Tells the engine what the store says about the function. Never throws.
   awaitable<> provision(FunctionRef ref);
   awaitable<> provision_once(FunctionRef ref);
+  // Of works of one name one runs at a time, and once more when another was asked for meanwhile: the last one sees the newest state.
+  // Never throws: a failure is logged, behind `failure`.
+  awaitable<> one_at_a_time(std::string name, std::string failure, std::function<awaitable<>()> work);
   awaitable<> restore_environments(aws::Scope scope);  // at start: what boots without a call
   awaitable<> restore_provisioned(aws::Scope scope);
   // settings_operations.cc
@@ -195,8 +198,8 @@ class LambdaService {
   CodeSigning code_signing_{functions_};
   std::string link_key_;  // of this process
   asio::any_io_executor background_;
-  std::mutex provisioning_mutex_;
-  std::map<std::string, bool> provisioning_;  // ARNs of functions in provision(), accounts and Regions in count_set_aside(), and whether to do it again
+  std::mutex at_work_mutex_;
+  std::map<std::string, bool> at_work_;  // names in one_at_a_time(), and whether to do it again
 };
 
 }  // namespace parvis::lambda

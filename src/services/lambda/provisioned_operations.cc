@@ -163,25 +163,27 @@ awaitable<model::ListProvisionedConcurrencyConfigsOutput> LambdaService::list_pr
   co_return out;
 }
 
-// One at a time for each function, and once more when something changed meanwhile: the last one sees the newest state.
-awaitable<> LambdaService::provision(FunctionRef ref) {
-  const std::string arn = ref.arn();
+awaitable<> LambdaService::one_at_a_time(std::string name, std::string failure, std::function<awaitable<>()> work) {
   {
-    const std::lock_guard lock(provisioning_mutex_);
-    const auto [at, first] = provisioning_.emplace(arn, false);
+    const std::lock_guard lock(at_work_mutex_);
+    const auto [at, first] = at_work_.emplace(name, false);
     at->second = !first;
     if (!first) co_return;
   }
   for (bool again = true; again;) {
     try {
-      co_await provision_once(ref);
+      co_await work();
     } catch (const std::exception& failed) {
-      spdlog::error("function {}: its provisioned concurrency could not be applied: {}", ref.name, failed.what());
+      spdlog::error("{}: {}", failure, failed.what());
     }
-    const std::lock_guard lock(provisioning_mutex_);
-    again = std::exchange(provisioning_[arn], false);
-    if (!again) provisioning_.erase(arn);
+    const std::lock_guard lock(at_work_mutex_);
+    again = std::exchange(at_work_[name], false);
+    if (!again) at_work_.erase(name);
   }
+}
+
+awaitable<> LambdaService::provision(FunctionRef ref) {
+  co_await one_at_a_time(ref.arn(), fmt::format("function {}: its provisioned concurrency could not be applied", ref.name), [this, ref] { return provision_once(ref); });
   co_await count_set_aside(ref.scope);
 }
 
@@ -206,12 +208,7 @@ awaitable<> LambdaService::provision_once(FunctionRef ref) {
 
 awaitable<> LambdaService::restore_environments(aws::Scope scope) {
   std::set<std::string> runtimes;
-  for (std::string after;;) {
-    const FunctionStore::Page page = co_await functions_.list(scope, after, 1000);
-    for (const FunctionRecord& record : page.records) runtimes.insert(record.runtime);
-    if (!page.more || page.records.empty()) break;
-    after = page.records.back().name;
-  }
+  co_await functions_.each(scope, [&](const FunctionRecord& record) { runtimes.insert(record.runtime); });
   for (const std::string& runtime : runtimes) invoker_.boot_runtime(runtime);
   co_await count_set_aside(scope);
   co_await restore_provisioned(scope);

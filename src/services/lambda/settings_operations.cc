@@ -1,8 +1,6 @@
 #include "services/lambda/operations.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
-
 #include "services/lambda/configuration.h"
 #include "services/lambda/keyspace.h"
 #include "services/lambda/request.h"
@@ -97,12 +95,7 @@ awaitable<LambdaService::Usage> LambdaService::usage(aws::Scope scope) {
 
 awaitable<int> LambdaService::set_aside(aws::Scope scope) {
   int out = 0;
-  for (std::string after;;) {
-    const FunctionStore::Page page = co_await functions_.list(scope, after, 1000);
-    for (const FunctionRecord& record : page.records) out += record.reserved_concurrency.value_or(0);
-    if (!page.more || page.records.empty()) break;
-    after = page.records.back().name;
-  }
+  co_await functions_.each(scope, [&](const FunctionRecord& record) { out += record.reserved_concurrency.value_or(0); });
   const std::string prefix = provisioned_prefix(scope.account, scope.region);
   for (std::string begin = prefix;;) {
     const storage::ScanPage marked = co_await functions_.store().snapshot()->scan({.begin = begin, .end = storage::prefix_end(prefix)});
@@ -116,25 +109,10 @@ awaitable<int> LambdaService::set_aside(aws::Scope scope) {
   }
 }
 
-// One at a time, and once more when something changed meanwhile, as provision().
 awaitable<> LambdaService::count_set_aside(aws::Scope scope) {
   const std::string name = scope.account + "/" + scope.region;
-  {
-    const std::lock_guard lock(provisioning_mutex_);
-    const auto [at, first] = provisioning_.emplace(name, false);
-    at->second = !first;
-    if (!first) co_return;
-  }
-  for (bool again = true; again;) {
-    try {
-      invoker_.set_aside(scope, co_await set_aside(scope));
-    } catch (const std::exception& failed) {
-      spdlog::error("the concurrency that functions of {} share could not be counted: {}", name, failed.what());
-    }
-    const std::lock_guard lock(provisioning_mutex_);
-    again = std::exchange(provisioning_[name], false);
-    if (!again) provisioning_.erase(name);
-  }
+  co_await one_at_a_time(name, fmt::format("the concurrency that functions of {} share could not be counted", name),
+                         [this, scope]() -> awaitable<> { invoker_.set_aside(scope, co_await set_aside(scope)); });
 }
 
 awaitable<model::GetAccountSettingsOutput> LambdaService::get_account_settings(aws::CallContext call, model::GetAccountSettingsInput) {
